@@ -1,0 +1,183 @@
+"""THE map of an agent root: every path, and who writes it.
+
+    DIR/
+    ├── .env                                 people
+    ├── config/cadences.toml                 people
+    ├── schedules/triggers/<cadence>.md      people, the agent
+    ├── state/emergency-stop                 operators (exists = engaged)
+    ├── state/cadence-bus/
+    │   ├── inbox/<id>.json                  any producer drops, the consumer takes
+    │   ├── claimed/<id>.json                the consumer
+    │   ├── dlq/<id>.json                    the consumer
+    │   ├── quarantine/<name>                the consumer (+ <name>.reason.json)
+    │   ├── trash/<id>.json                  the lock's holder, for discarded dead letters
+    │   ├── paused/<cadence>.json            operators
+    │   ├── control/<id>.json                operators; control/acks/<id>.json the consumer
+    │   ├── tmp/                             every writer, names never reused
+    │   ├── dedupe/                          producers, under dedupe.lock
+    │   ├── circuit-open.json                the lock's holder
+    │   ├── gates.json                       the lock's holder: failures, back-off, holds
+    │   ├── consumer.json, consumer.lock     the consumer
+    │   └── ledger.db                        the consumer
+    └── logs/cadence-bus/
+        ├── YYYY-MM-DD.jsonl                 whoever acts (one line a write)
+        ├── operators.jsonl                  operators
+        └── subsessions/*.stdout.log, *.stderr.log, *.prompt.md
+
+Imported by every command, so it stays free of slow imports.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from maestro_core.errors import UsageError
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")
+"""What a tick id and a cadence name look like."""
+
+BUS = Path("state", "cadence-bus")
+
+
+class Layout:
+    """The paths of one agent root. Cheap to make; touches no disk."""
+
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        self.root = Path(os.path.abspath(root))
+        self.bus = self.root / BUS
+        self.logs = self.root / "logs" / "cadence-bus"
+
+    def __repr__(self) -> str:
+        return f"Layout({str(self.root)!r})"
+
+    @property
+    def env_file(self) -> Path:
+        return self.root / ".env"
+
+    @property
+    def cadences_toml(self) -> Path:
+        return self.root / "config" / "cadences.toml"
+
+    @property
+    def triggers(self) -> Path:
+        return self.root / "schedules" / "triggers"
+
+    @property
+    def emergency_stop(self) -> Path:
+        return self.root / "state" / "emergency-stop"
+
+    @property
+    def inbox(self) -> Path:
+        return self.bus / "inbox"
+
+    @property
+    def claimed(self) -> Path:
+        return self.bus / "claimed"
+
+    @property
+    def dlq(self) -> Path:
+        return self.bus / "dlq"
+
+    @property
+    def quarantine(self) -> Path:
+        return self.bus / "quarantine"
+
+    @property
+    def trash(self) -> Path:
+        return self.bus / "trash"
+
+    @property
+    def paused(self) -> Path:
+        return self.bus / "paused"
+
+    @property
+    def control(self) -> Path:
+        return self.bus / "control"
+
+    @property
+    def acks(self) -> Path:
+        return self.control / "acks"
+
+    @property
+    def tmp(self) -> Path:
+        return self.bus / "tmp"
+
+    @property
+    def dedupe(self) -> Path:
+        return self.bus / "dedupe"
+
+    @property
+    def dedupe_lock(self) -> Path:
+        return self.bus / "dedupe.lock"
+
+    @property
+    def circuit_open(self) -> Path:
+        return self.bus / "circuit-open.json"
+
+    @property
+    def gates(self) -> Path:
+        return self.bus / "gates.json"
+
+    @property
+    def consumer_json(self) -> Path:
+        return self.bus / "consumer.json"
+
+    @property
+    def consumer_lock(self) -> Path:
+        return self.bus / "consumer.lock"
+
+    @property
+    def ledger(self) -> Path:
+        return self.bus / "ledger.db"
+
+    @property
+    def operators_log(self) -> Path:
+        return self.logs / "operators.jsonl"
+
+    @property
+    def subsessions(self) -> Path:
+        return self.logs / "subsessions"
+
+    def journal(self, iso_time: str) -> Path:
+        """The journal of the day of that ISO time."""
+        return self.logs / f"{iso_time[:10]}.jsonl"
+
+    def prompt(self, cadence: str) -> Path:
+        return self.triggers / f"{cadence}.md"
+
+    def folders(self) -> tuple[Path, ...]:
+        """Every folder that a working bus needs, parents first."""
+        return (
+            self.bus, self.inbox, self.claimed, self.dlq, self.quarantine, self.trash,
+            self.paused, self.control, self.acks, self.tmp, self.dedupe,
+            self.logs, self.subsessions,
+        )  # fmt: skip
+
+
+def find_root(given: str | None, environ: Mapping[str, str], cwd: str) -> Layout:
+    """`--root`, else $AGENT_ROOT, else $AGENT_DIR, else the nearest folder upward with a bus.
+
+    Raises:
+        UsageError: nothing was found, or what was named is no folder.
+    """
+    for source, value in (
+        ("--root", given),
+        ("AGENT_ROOT", environ.get("AGENT_ROOT")),
+        ("AGENT_DIR", environ.get("AGENT_DIR")),
+    ):
+        if value:
+            if not os.path.isdir(value):
+                raise UsageError(f"{source} names {value!r}, which is no folder")
+            return Layout(value)
+    here = Path(os.path.abspath(cwd))
+    for folder in (here, *here.parents):
+        if (folder / BUS).is_dir():
+            return Layout(folder)
+    raise UsageError(
+        f"no agent root: neither --root nor AGENT_ROOT nor AGENT_DIR is given, and no folder"
+        f" from {here} upward has {BUS}",
+        "name one with --root DIR",
+    )

@@ -1,0 +1,94 @@
+"""What a screen shows of an agent root at one moment: one frozen struct, made from files.
+
+Parts that did not change keep their identity between two snapshots, so that a screen may
+compare with `is`. Times: floats are wall epoch seconds; None = there is none.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from maestro_core.models import CadenceWord, HoldBeat, RunRow, Running, Stats
+
+ConsumerWord = Literal["live", "stale", "stopped", "crashed", "none"]
+
+
+class ConsumerView(Struct, frozen=True, kw_only=True):
+    """The consumer as its heartbeat tells. "live" only while the beat is younger than 10 s."""
+
+    word: ConsumerWord = "none"
+    pid: int | None = None
+    host: str | None = None
+    version: str | None = None
+    mode: str | None = None
+    started_at: float | None = None
+    beat_at: float | None = None
+    settings_error: str | None = None
+    trouble: str | None = None
+    stats: Stats | None = None
+    hold: HoldBeat | None = None
+
+
+class MarkerView(Struct, frozen=True):
+    """An operator's marker (pause, emergency stop): who, when, why; None = the file does not say."""
+
+    at: float | None
+    by: str | None
+    reason: str | None
+
+
+class CountsView(Struct, frozen=True):
+    """Files in the bus folders and open circuits."""
+
+    inbox: int = 0
+    claimed: int = 0
+    dlq: int = 0
+    quarantine: int = 0
+    open_circuits: int = 0
+
+
+class CadenceView(Struct, frozen=True, kw_only=True):
+    """One pane of the board."""
+
+    name: str
+    mode: str
+    """inline | guarded | escalate | unregistered"""
+    state: CadenceWord = "closed"
+    failures: int = 0
+    threshold: int = 3
+    max_attempts: int = 2
+    next_allowed_at: float | None = None
+    open_until: float | None = None
+    hold_length: float | None = None
+    """Full length in seconds of the hold that is on, for a draining bar."""
+    reason: str | None = None
+    paused: MarkerView | None = None
+    waiting: int = 0
+    dead: int = 0
+    next_due: float | None = None
+    schedule: str | None = None
+    recent: tuple[RunRow, ...] = ()
+    """Its last 20 ended runs, oldest first."""
+    usual_seconds: float | None = None
+    """Median duration of its recent successful runs."""
+    running: Running | None = None
+    prompt_exists: bool = True
+
+
+class Snapshot(Struct, frozen=True, kw_only=True):
+    """Everything that the strip and the board need."""
+
+    root: str
+    agent: str
+    """Name of the agent: AGENT_NAME of .env, else the folder's name."""
+    at: float
+    consumer: ConsumerView = ConsumerView()
+    emergency_stop: MarkerView | None = None
+    counts: CountsView = CountsView()
+    cost_today: float = 0.0
+    cadences: tuple[CadenceView, ...] = ()
+    running: tuple[Running, ...] = ()
+    problems: tuple[str, ...] = ()
+    """What could not be read, one line each."""

@@ -1,0 +1,68 @@
+"""What the consumer needs of a sub-session, and nothing more: the seam for simulations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+from maestro_core.models import RunResult, Running, Tick
+
+StopKind = Literal["cancelled", "shutdown", "emergency_stop"]
+
+
+class RunSpec(Struct, frozen=True, kw_only=True):
+    """One run to start. Optional values are the cadence's settings; None = the CLI's default."""
+
+    run_id: str
+    tick: Tick
+    timeout_seconds: float
+    kill_grace_seconds: float
+    model: str | None = None
+    max_turns: int | None = None
+    permission_mode: str | None = None
+    args: tuple[str, ...] = ()
+    command: tuple[str, ...] | None = None
+    """A handler command of an inline cadence in place of `claude`; None = claude with the prompt."""
+
+
+class Work(Protocol):
+    """A run that was started. Driven by `poll`, from the consumer's thread."""
+
+    spec: RunSpec
+
+    def running(self) -> Running:
+        """How consumer.json shows it."""
+        ...
+
+    def poll(self) -> RunResult | None:
+        """Advance time-outs, kills and output reading; the result once all of it is gone.
+
+        Never blocks. When it returns a result no process of the run is alive, its logs are
+        closed, and its ledger row is written.
+        """
+        ...
+
+    def stop(self, kind: StopKind, *, at_once: bool = False) -> None:
+        """Begin to end it: TERM, grace, KILL of the whole tree (`at_once` skips the grace)."""
+        ...
+
+
+class Launcher(Protocol):
+    """Starts runs."""
+
+    def start(self, spec: RunSpec, wake: Callable[[], None]) -> Work:
+        """Never raises for what goes wrong with the run itself: that is a result (-4).
+
+        `wake` is called from any thread when `poll` has something new to say.
+        """
+        ...
+
+    def end_orphans(self, tick_ids: frozenset[str]) -> list[str]:
+        """End processes that runs of a dead consumer left behind; one line on each.
+
+        Found by the ledger's open rows (pid with start time) and by MAESTRO_TICK_ID and
+        AGENT_ROOT in the process environment. Also closes those ledger rows ("orphaned").
+        """
+        ...

@@ -1,0 +1,1 @@
+"""The console: shows an agent root and drops operator commands. Owns no queue logic."""
