@@ -1,0 +1,42 @@
+"""What every test starts from: UTC, no settings or keys of this machine, an empty agent root."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from maestro_core.layout import Layout
+
+_FOREIGN = ("MAESTRO_", "AGENT_", "ANTHROPIC_", "CLAUDE_")
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """TZ=UTC, and nothing of the caller's settings, keys or colours."""
+    for name in [n for n in os.environ if n.startswith(_FOREIGN)]:
+        monkeypatch.delenv(name)
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def agent_root(tmp_path: Path) -> Layout:
+    """An agent root with every folder of the bus and nothing in them."""
+    layout = Layout(tmp_path / "agent")
+    for folder in layout.folders():
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return layout
