@@ -1,0 +1,57 @@
+# Every target sets up .venv first (tools/venv); nothing outside this folder is touched.
+# PYTHON=python3.12 chooses the interpreter, ARGS=... goes to pytest.
+
+PY := .venv/bin/python
+JOBS ?= 2
+ARGS ?=
+
+.PHONY: help venv demo test check lint format types screenshots bench constraints dist clean
+
+help:
+	@echo "make demo         a living console on a throw-away agent root; no key, no network"
+	@echo "make test         all tests (ARGS='tests/core -k breaker' picks some)"
+	@echo "make check        ruff, mypy --strict, all tests"
+	@echo "make screenshots  draw the pictures of each screen anew"
+	@echo "make bench        measure; figures only, no verdict"
+	@echo "make constraints  pin the newest versions of every package (needs uv)"
+	@echo "make dist         wheel and sdist in dist/"
+	@echo "make clean        remove .venv, dist and caches"
+
+venv:
+	@MAKECMDGOALS="$(MAKECMDGOALS)" PYTHON="$(PYTHON)" tools/venv
+
+demo: venv
+	@.venv/bin/maestro-tui demo
+
+test: venv
+	$(PY) -m pytest -q -n $(JOBS) --dist loadgroup $(ARGS)
+
+check: lint types test
+
+lint: venv
+	$(PY) -m ruff check .
+
+format: venv
+	$(PY) -m ruff format .
+
+types: venv
+	$(PY) -m mypy
+
+screenshots: venv
+	$(PY) -m tests.tui.screenshots
+
+bench: venv
+	@set -e; for one in bench/*.py; do \
+	  case $$one in */__init__.py|*/_*) continue;; esac; \
+	  echo "== $$one"; $(PY) $$one; done
+
+constraints:
+	@command -v uv >/dev/null || { echo "make constraints needs uv: pipx install uv" >&2; exit 1; }
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header --upgrade -q -o constraints.txt
+
+dist: venv
+	$(PY) -m hatchling build
+
+clean:
+	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
