@@ -68,6 +68,10 @@ class Engine(Protocol):
         """Waiting ticks by cadence."""
         ...
 
+    def ready_cadences(self) -> set[str]:
+        """Cadences with a waiting tick whose `not_before` is over (held or not)."""
+        ...
+
     def next_ready_at(self) -> float | None:
         """Wall epoch seconds of the earliest `not_before` still ahead; None if there is none."""
         ...
