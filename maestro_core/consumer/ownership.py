@@ -137,6 +137,7 @@ def _lives(pid: int) -> bool:
 
 
 def _describe(fd: int, what: str) -> None:
-    note = {"pid": os.getpid(), "what": what, "host": socket.gethostname(), "since": iso(time.time())}
+    since = iso(time.time())
+    note = {"pid": os.getpid(), "what": what, "host": socket.gethostname(), "since": since}
     os.ftruncate(fd, 0)
     os.pwrite(fd, (json.dumps(note) + "\n").encode(), 0)

@@ -1,0 +1,139 @@
+"""Runs a consumer on the real machine: takes the lock, then waits between passes.
+
+The same in the console's worker thread and in `maestro-tui run`. `run` belongs to one
+thread; `stop` may be called from any thread or signal handler.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Literal
+
+from maestro_core.bus.feed import Feed
+from maestro_core.clock import Clock, SystemClock
+from maestro_core.consumer.heart import stopped_cleanly
+from maestro_core.consumer.jobs import ThreadJobs
+from maestro_core.consumer.loop import Consumer
+from maestro_core.consumer.ownership import Ownership
+from maestro_core.consumer.ports import Ports
+from maestro_core.errors import BusError
+from maestro_core.files import OsFiles
+from maestro_core.journal import Journal
+from maestro_core.layout import Layout
+from maestro_core.redact import Redactor
+from maestro_core.session.api import Launcher
+
+LOCK_WAIT = 3.0
+"""Seconds: an operator's command may hold the lock for a moment."""
+
+
+class Driver:
+    """One consumer's life. Raises Busy (somebody else has the lock) or SettingsError from `run`."""
+
+    def __init__(
+        self, layout: Layout, *, mode: Literal["console", "daemon"], clock: Clock | None = None,
+        launcher: Launcher | None = None, feed: Feed | None = None,
+    ) -> None:  # fmt: skip
+        self._layout = layout
+        self._mode = mode
+        self._clock = clock or SystemClock()
+        self._launcher = launcher
+        self._feed = feed
+        self._stops = 0
+
+    def stop(self) -> None:
+        """End cleanly: runs are ended with their grace time. A second call skips the grace."""
+        self._stops += 1
+        if self._feed is not None:
+            self._feed.wake()
+
+    def run(self, *, until_idle: bool = False, ownership: Ownership | None = None) -> int:
+        """Work until `stop` (or until nothing can be claimed now); returns the exit code."""
+        owned = ownership or Ownership.acquire(self._layout, what=self._mode, wait=LOCK_WAIT)
+        try:
+            return self._run(owned, until_idle=until_idle)
+        finally:
+            owned.release()
+
+    def _run(self, owned: Ownership, *, until_idle: bool) -> int:
+        fs = OsFiles()
+        for folder in self._layout.folders():
+            fs.make_folder(folder)
+        feed = self._feed = self._feed or self._make_feed()
+        ports = self._ports(feed)
+        consumer = Consumer(ports, mode=self._mode)
+        try:
+            consumer.start(afresh=stopped_cleanly(self._layout, fs))
+            self._loop(consumer, feed, owned, until_idle=until_idle)
+            consumer.finish()
+        finally:
+            feed.close()
+            ports.engine.close()
+        return 0
+
+    def _loop(
+        self, consumer: Consumer, feed: Feed, owned: Ownership, *, until_idle: bool
+    ) -> None:
+        begun = 0
+        while True:
+            if self._stops > begun:
+                begun = self._stops
+                consumer.begin_stop(at_once=begun > 1)
+            pause = consumer.step()
+            if consumer.stopping and not len(consumer.flights):
+                return
+            if until_idle and self._idle(consumer):
+                return
+            if not owned.still_ours():
+                raise BusError(
+                    f"{self._layout.consumer_lock} was deleted or replaced under this consumer",
+                    "it has stopped; start it again",
+                )
+            if "inbox" in feed.wait(0.0 if self._stops > begun else pause):
+                consumer.look()
+
+    def _idle(self, consumer: Consumer) -> bool:
+        """Idle, and still so after a fresh look at the inbox."""
+        if not consumer.is_idle():
+            return False
+        consumer.look()
+        return consumer.is_idle()
+
+    def _make_feed(self) -> Feed:
+        from maestro_core.bus.watch import WatchFeed
+
+        return WatchFeed(self._layout)
+
+    def _ports(self, feed: Feed) -> Ports:
+        from maestro_core.bus.directory import DirectoryEngine
+        from maestro_core.settings import SettingsWatcher
+
+        fs = OsFiles()
+        settings = SettingsWatcher(self._layout)
+        redact = Redactor(settings.settings.env)
+        journal = Journal(self._layout, self._clock, redact)
+        owner = f"{os.getpid()}"
+        return Ports(
+            self._layout,
+            engine=DirectoryEngine(self._layout, clock=self._clock, fs=fs, owner=owner),
+            launcher=self._launcher or self._make_launcher(settings, journal),
+            jobs=ThreadJobs(self._layout),
+            settings=settings,
+            clock=self._clock,
+            fs=fs,
+            journal=journal,
+            wake=feed.wake,
+        )
+
+    def _make_launcher(self, settings: object, journal: Journal) -> Launcher:
+        from maestro_core.session.ledger import Ledger
+        from maestro_core.session.runner import SubSessionLauncher
+
+        ledger = Ledger.open(self._layout.ledger)
+        return SubSessionLauncher(
+            self._layout,
+            lambda: settings.settings,
+            self._clock,
+            journal,
+            ledger,
+        )

@@ -1,0 +1,62 @@
+"""The outside world of a consumer, each part replaceable: that is what simulations do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from maestro_core.bus.engine import Engine
+from maestro_core.clock import Clock
+from maestro_core.consumer.breaker import BreakerPolicy, breaker_policy
+from maestro_core.consumer.jobs import InlineJobs
+from maestro_core.files import FileSystem
+from maestro_core.journal import Journal
+from maestro_core.layout import Layout
+from maestro_core.session.api import Launcher
+from maestro_core.settings import ConsumerSettings, Settings
+
+
+class SettingsSource(Protocol):
+    """The settings in force. `error` says why newer ones were refused; None = they are fine."""
+
+    settings: Settings
+    error: str | None
+
+    def poll(self) -> bool:
+        """Look whether the files changed; True when `settings` is new."""
+        ...
+
+
+class Ports:
+    """Engine, children, clock, disk, journal and settings of one agent root."""
+
+    def __init__(
+        self, layout: Layout, *, engine: Engine, launcher: Launcher, jobs: InlineJobs,
+        settings: SettingsSource, clock: Clock, fs: FileSystem, journal: Journal,
+        wake: Callable[[], None],
+    ) -> None:  # fmt: skip
+        self.layout = layout
+        self.engine = engine
+        self.launcher = launcher
+        self.jobs = jobs
+        self.settings_source = settings
+        self.clock = clock
+        self.fs = fs
+        self.journal = journal
+        self.wake = wake
+
+    @property
+    def settings(self) -> Settings:
+        return self.settings_source.settings
+
+    @property
+    def limits(self) -> ConsumerSettings:
+        return self.settings_source.settings.consumer
+
+    @property
+    def breaker(self) -> BreakerPolicy:
+        return breaker_policy(self.limits)
+
+    def to_wall(self, steady: float) -> float:
+        """A steady deadline as wall epoch seconds."""
+        return steady - self.clock.steady() + self.clock.wall()

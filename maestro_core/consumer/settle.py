@@ -1,0 +1,173 @@
+"""What the end of a run means: for its tick, its cadence's circuit, the holds, the numbers.
+
+The tick is settled first. If the disk refuses that, nothing else has happened yet and the
+consumer tries the whole of it again later.
+"""
+
+from __future__ import annotations
+
+from maestro_core.bus.engine import Engine
+from maestro_core.clock import Clock, iso
+from maestro_core.consumer.breaker import CLOSED, after_failure, breaker_policy
+from maestro_core.consumer.gates import LONGEST_HOLD, GateBook
+from maestro_core.consumer.policy import is_spent
+from maestro_core.journal import Journal
+from maestro_core.models import CadenceState, Claim, Failure, Hold, HoldKind, RunResult, Stats, Tick
+from maestro_core.session.failures import FailurePolicy, policy_for
+from maestro_core.settings import ConsumerSettings
+
+GIVEN_BACK = ("shutdown", "emergency_stop")
+"""Outcomes that are not the tick's doing: it goes back as if it had not been claimed."""
+
+HOLD_KINDS: dict[str, HoldKind] = {"auth": "auth", "quota": "quota", "overload": "overload"}
+
+
+class Settler:
+    """Applies results. Owned by the consumer's thread."""
+
+    def __init__(
+        self, engine: Engine, gates: GateBook, journal: Journal, clock: Clock, stats: Stats
+    ) -> None:
+        self._engine = engine
+        self._gates = gates
+        self._journal = journal
+        self._clock = clock
+        self._stats = stats
+
+    def settle(
+        self, claim: Claim, result: RunResult, settings: ConsumerSettings, *,
+        inline: bool, run_id: str,
+    ) -> None:  # fmt: skip
+        """Raises OSError (nothing done, try again) or ClaimLost (not ours any more)."""
+        if result.ok:
+            self._succeeded(claim, result, inline=inline, run_id=run_id)
+        elif result.outcome in GIVEN_BACK:
+            self._engine.put_back(claim)
+            self._log("info", "put_back", claim.tick, run_id=run_id, reason=result.outcome)
+        elif result.outcome == "cancelled":
+            self._cancelled(claim, result, run_id)
+        else:
+            self._failed(claim, result, settings, run_id)
+
+    def _succeeded(self, claim: Claim, result: RunResult, *, inline: bool, run_id: str) -> None:
+        self._engine.complete(claim)
+        self.close_circuit(claim.tick.cadence, reason="success")
+        stage = "inline_completed" if inline else "subsession_completed"
+        self._log(
+            "info", stage, claim.tick, run_id=run_id, exit_code=result.exit_code,
+            duration_ms=round(result.duration * 1000),
+            stdout_path=result.stdout_path, stderr_path=result.stderr_path,
+        )  # fmt: skip
+        if inline:
+            self._stats.inline += 1
+        else:
+            self._stats.escalated += 1
+        self._stats.last_decision = "inline" if inline else "escalated"
+
+    def _cancelled(self, claim: Claim, result: RunResult, run_id: str) -> None:
+        """An operator ended it: not to be run again by itself, and no fault of the cadence."""
+        self._engine.dead_letter(claim, self._failure(claim, result, run_id))
+        self._stats.dlq += 1
+        self._stats.last_decision = "cancelled"
+        self._log("warn", "subsession_cancelled", claim.tick, run_id=run_id, reason=result.reason)
+
+    def _failed(
+        self, claim: Claim, result: RunResult, settings: ConsumerSettings, run_id: str
+    ) -> None:
+        policy = policy_for(result.failure_class)
+        destination = self._move(claim, result, policy, settings, run_id)
+        self._stats.spawn_failures += 1
+        self._stats.last_decision = destination
+        self._log(
+            "error", "subsession_failed", claim.tick, run_id=run_id, exit_code=result.exit_code,
+            duration_ms=round(result.duration * 1000), error=result.reason,
+            failure_class=result.failure_class, stdout_path=result.stdout_path,
+            stderr_path=result.stderr_path, destination=destination,
+        )  # fmt: skip
+        if policy.counts_for_breaker:
+            self._count_failure(claim.tick.cadence, settings)
+        if policy.hold == "all":
+            self._hold_all(result, policy)
+        elif policy.hold == "cadence":
+            self._hold_cadence(claim.tick.cadence, policy)
+
+    def _move(
+        self, claim: Claim, result: RunResult, policy: FailurePolicy,
+        settings: ConsumerSettings, run_id: str,
+    ) -> str:  # fmt: skip
+        """Where the failed tick goes: put_back | retry | dlq."""
+        if not policy.spends_attempt:
+            self._engine.put_back(claim)
+            return "put_back"
+        failure = self._failure(claim, result, run_id)
+        if is_spent(claim.tick, settings.max_attempts):
+            self._engine.dead_letter(claim, failure)
+            self._stats.dlq += 1
+            return "dlq"
+        self._engine.retry(claim, failure)
+        self._stats.retries += 1
+        return "retry"
+
+    def dead_letter(self, claim: Claim, reason: str, stage: str) -> None:
+        """At once, without a run: an unknown cadence, a poisonous tick."""
+        failure = Failure(iso(self._clock.wall()), claim.tick.attempts, None, reason)
+        self._engine.dead_letter(claim, failure)
+        self._stats.dlq += 1
+        self._stats.last_decision = "dlq"
+        self._log("error", stage, claim.tick, error=reason)
+
+    def close_circuit(self, cadence: str, *, reason: str) -> None:
+        """Forget the failures of a cadence; journalled when there were any."""
+        before = self._gates.get(cadence)
+        if before == CLOSED:
+            return
+        self._gates.put(cadence, CLOSED)
+        self._journal.write(
+            "info", "circuit_closed", cadence=cadence, failures=before.failures, reason=reason
+        )
+
+    def _count_failure(self, cadence: str, settings: ConsumerSettings) -> None:
+        now = self._clock.steady()
+        state = after_failure(self._gates.get(cadence), now, breaker_policy(settings))
+        self._gates.put(cadence, state)
+        if state.open_until:
+            until = self._clock.wall() + state.open_until - now
+            self._journal.write(
+                "error", "circuit_opened", cadence=cadence, failures=state.failures,
+                open_until=iso(until),
+            )  # fmt: skip
+
+    def _hold_all(self, result: RunResult, policy: FailurePolicy) -> None:
+        now, wall = self._clock.steady(), self._clock.wall()
+        seconds = result.hold_until - wall if result.hold_until > wall else policy.hold_seconds
+        kind = HOLD_KINDS.get(result.failure_class or "", "overload")
+        hold = Hold(kind, now + min(seconds, LONGEST_HOLD), now, result.reason or kind)
+        self._gates.set_hold(hold)
+        self._journal.write(
+            "error", "hold_set", kind=kind, reason=hold.reason, until=iso(wall + hold.until - now)
+        )
+
+    def _hold_cadence(self, cadence: str, policy: FailurePolicy) -> None:
+        before = self._gates.get(cadence)
+        until = max(before.next_allowed_at, self._clock.steady() + policy.hold_seconds)
+        self._gates.put(
+            cadence,
+            CadenceState(before.failures, until, before.open_until, before.forced),
+        )
+
+    def _failure(self, claim: Claim, result: RunResult, run_id: str) -> Failure:
+        return Failure(
+            at=iso(self._clock.wall()),
+            attempt=claim.tick.attempts,
+            exit_code=result.exit_code,
+            reason=result.reason or f"exit {result.exit_code}",
+            stdout_path=result.stdout_path,
+            stderr_path=result.stderr_path,
+            failure_class=result.failure_class,
+            run_id=run_id,
+        )
+
+    def _log(self, level: str, stage: str, tick: Tick, **fields: object) -> None:
+        self._journal.write(
+            level, stage, id=tick.id, cadence=tick.cadence, attempt=tick.attempts, **fields
+        )
