@@ -1,64 +1,80 @@
 """Typed settings of an agent root: `.env` (python-dotenv) and config/cadences.toml.
 
 An environment variable or .env entry MAESTRO_<NAME> overrides a [consumer] key.
-Errors name file, line or key, and what is allowed; see `SettingsError`.
+Errors name file, line or key, and what is allowed; see `SettingsError`. All faults are
+collected before one is raised. Reads files; may be called from any thread.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+import os
+from collections.abc import Mapping
 
 from msgspec import Struct
 
-Mode = Literal["inline", "guarded", "escalate"]
+from maestro_core.envfile import EnvFile, read_env
+from maestro_core.errors import SettingsError
+from maestro_core.layout import Layout
+from maestro_core.redact import Redactor
+from maestro_core.settings_convert import Converter
+from maestro_core.settings_override import overrides, strange_names
+from maestro_core.settings_toml import read_toml
+from maestro_core.settings_types import (
+    BuiltIn,
+    CadenceSettings,
+    ConsumerSettings,
+    Guard,
+    Handler,
+    Mode,
+    Settings,
+)
+
+__all__ = [
+    "BuiltIn", "CadenceSettings", "ConsumerSettings", "Examined", "Guard", "Handler", "Mode",
+    "Settings", "examine_settings", "load_settings",
+]  # fmt: skip
+
+HINT = "correct the file and start again; `maestro-tui doctor` lists every fault"
 
 
-class ConsumerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[consumer]; see .env.example and the README for each key."""
+class Examined(Struct, frozen=True, kw_only=True):
+    """Settings as far as they could be read, with every fault; for people, not for the consumer."""
 
-    poll_seconds: float = 5.0
-    max_attempts: int = 2
-    backoff_seconds: tuple[float, ...] = (30.0, 120.0)
-    circuit_threshold: int = 3
-    circuit_open_seconds: float = 1800.0
-    probe: bool = True
-    max_concurrent: int = 1
-    timeout_seconds: float = 1800.0
-    kill_grace_seconds: float = 10.0
-    log_retention_days: int = 30
+    settings: Settings
+    env: EnvFile
+    problems: tuple[str, ...]
+    """Faults of config/cadences.toml and of MAESTRO_ variables; those of .env are in `env`."""
 
 
-class Guard(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Escalate only if a file matches the glob, or if the command exits 0."""
-
-    files: str | None = None
-    command: tuple[str, ...] | None = None
-
-
-class Handler(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A command that handles an inline cadence."""
-
-    command: tuple[str, ...]
-
-
-class CadenceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[cadence.<name>]."""
-
-    mode: Mode = "escalate"
-    guard: Guard | None = None
-    handler: Literal["heartbeat", "housekeeping", "doctor"] | Handler | None = None
-    schedule: str | None = None
-    priority: int = 0
-    timeout_seconds: float | None = None
-    model: str | None = None
-    max_turns: int | None = None
-    permission_mode: str | None = None
-    args: tuple[str, ...] = ()
+def examine_settings(layout: Layout, environ: Mapping[str, str] | None = None) -> Examined:
+    """Read everything and raise nothing. `environ` None = this process's environment."""
+    environ = os.environ if environ is None else environ
+    env = read_env(layout.env_file, environ)
+    file = read_toml(layout.cadences_toml)
+    converter = Converter(file)
+    consumer, cadences = converter.document()
+    changed, wrong = overrides(env, environ)
+    consumer |= changed
+    converter.check_budget(("consumer",), consumer)
+    redact = Redactor({**environ, **env.values})
+    settings = Settings(
+        consumer=ConsumerSettings(**consumer),
+        cadences=cadences,
+        env=env.values,
+        warnings=tuple(map(redact, (*converter.warnings, *strange_names(env, environ)))),
+    )
+    problems = [*([file.problem] if file.problem else []), *converter.problems, *wrong]
+    return Examined(settings=settings, env=env, problems=tuple(map(redact, problems)))
 
 
-class Settings(Struct, frozen=True, kw_only=True):
-    """All settings of an agent root. `env` is the .env file's entries (secrets inside)."""
+def load_settings(layout: Layout, environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings of an agent root; both files are optional.
 
-    consumer: ConsumerSettings = ConsumerSettings()
-    cadences: dict[str, CadenceSettings] = {}
-    env: dict[str, str] = {}
+    Raises:
+        SettingsError: something is wrong; `problems` has one line for each fault.
+    """
+    examined = examine_settings(layout, environ)
+    problems = [*examined.env.problems, *examined.problems]
+    if problems:
+        raise SettingsError(problems, HINT)
+    return examined.settings

@@ -1,0 +1,76 @@
+"""The shapes of the settings: what config/cadences.toml may say, as frozen structs.
+
+The defaults are the product's defaults; `settings_rules` holds the ranges. No I/O.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+Mode = Literal["inline", "guarded", "escalate"]
+BuiltIn = Literal["heartbeat", "housekeeping", "doctor"]
+
+
+class ConsumerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[consumer]; docs/settings.md describes each key. Durations in seconds."""
+
+    poll_seconds: float = 5.0
+    max_attempts: int = 2
+    backoff_seconds: tuple[float, ...] = (30.0, 120.0)
+    circuit_threshold: int = 3
+    circuit_open_seconds: float = 1800.0
+    probe: bool = True
+    max_concurrent: int = 1
+    timeout_seconds: float = 1800.0
+    kill_grace_seconds: float = 10.0
+    log_retention_days: int = 30
+    log_cap_mb: float = 64.0
+    """A run's output file keeps at most this much on disk, its head and its tail."""
+    api_retry_cap: int = 6
+    """How often the CLI may repeat one request by itself before the run is ended."""
+    daily_warn_usd: float | None = None
+    daily_hold_usd: float | None = None
+    """Cost of all cadences in a day that warns, and that holds them all; None = no budget."""
+
+
+class Guard(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Escalate only if a file matches the glob, or if the command exits 0."""
+
+    files: str | None = None
+    command: tuple[str, ...] | None = None
+
+
+class Handler(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A command that handles an inline cadence."""
+
+    command: tuple[str, ...]
+
+
+class CadenceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[cadence.<name>]."""
+
+    mode: Mode = "escalate"
+    guard: Guard | None = None
+    handler: BuiltIn | Handler | None = None
+    schedule: str | None = None
+    priority: int = 0
+    timeout_seconds: float | None = None
+    model: str | None = None
+    max_turns: int | None = None
+    permission_mode: str | None = None
+    args: tuple[str, ...] = ()
+    daily_warn_usd: float | None = None
+    daily_hold_usd: float | None = None
+    """Cost of this cadence in a day that warns, and that holds it; None = no budget."""
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """All settings of an agent root. `env` is the .env file's entries (secrets inside)."""
+
+    consumer: ConsumerSettings = ConsumerSettings()
+    cadences: dict[str, CadenceSettings] = {}
+    env: dict[str, str] = {}
+    warnings: tuple[str, ...] = ()
+    """What is usable but probably not meant, one line each."""
