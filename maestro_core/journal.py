@@ -116,8 +116,7 @@ def _operators_backwards(layout: Layout) -> Iterator[Entry | None]:
         if entry is None:
             yield None
         else:
-            words = {"ts": entry.get("at"), "level": "info", "stage": "operator"}
-            yield words | {k: v for k, v in entry.items() if k != "at"}
+            yield {"ts": None, "level": "info", "stage": "operator"} | entry
 
 
 def _merged(layout: Layout) -> Iterator[Entry | None]:

@@ -200,12 +200,12 @@ def test_a_line_that_is_no_object_is_counted_and_skipped(agent_root: Layout, bad
 
 def test_operator_acts_are_merged_by_time_when_asked_for(agent_root: Layout) -> None:
     journal_at(agent_root, "2026-11-24T02:00:00.000Z").write("info", "before")
-    act = {"at": "2026-11-24T02:01:00.000Z", "verb": "pause", "targets": ["memo"]}
+    act = {"ts": "2026-11-24T02:01:00.000Z", "verb": "pause", "targets": ["memo"]}
     append_line(agent_root.operators_log, encode_line(act))
     journal_at(agent_root, "2026-11-24T02:02:00.000Z").write("info", "after")
     entries = read_page(agent_root, limit=10, operators=True).entries
     assert [entry["stage"] for entry in entries] == ["before", "operator", "after"]
-    assert entries[1]["ts"] == act["at"]
+    assert entries[1]["ts"] == act["ts"]
     only = read_page(agent_root, limit=10, operators=True, cadence="memo").entries
     assert [entry["verb"] for entry in only] == ["pause"]
 
