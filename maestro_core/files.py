@@ -1,12 +1,15 @@
 """The one way to the disk: every write of the bus goes through a `FileSystem`.
 
 `OsFiles` is the real one; tests put an in-memory disk behind the same primitives and stop
-the program at each of them. The recipes below (`write_new`, `replace`, `publish`) are the
-only places that combine primitives into something durable: temp file on the same file
-system, flush, rename or link, flush the folder.
+the program at each of them. The recipes below (`write_new`, `replace`, `publish`, `remove`)
+are the only places that combine primitives into something durable: temp file on the same
+file system, flush, rename or link, flush the folder.
 
-Imported by `enqueue`, so it stays free of slow imports.
+Imported by `enqueue`, so it stays free of slow imports (typing costs 6 ms).
 """
+
+# Paths are strings here: a pathlib.Path costs as much as the system call that it names.
+# ruff: noqa: PTH102, PTH104, PTH120
 
 from __future__ import annotations
 
@@ -14,62 +17,76 @@ import errno
 import os
 import stat
 import sys
-from pathlib import Path
-from typing import Protocol
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from typing import Protocol
+
+    StrPath = str | os.PathLike[str]
+else:
+    Protocol = object
 
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
+
+NO_LINKS = frozenset({errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS,
+                      errno.EMLINK})  # fmt: skip
+"""What link() says where hard links are not to be had: exFAT, some shares, another's file."""
 
 
 class FileSystem(Protocol):
     """Primitive operations; each is one step at which a machine may stop."""
 
-    def read(self, path: Path, limit: int) -> bytes:
+    def read(self, path: StrPath, limit: int) -> bytes:
         """At most `limit`+1 bytes of a regular file; never follows a link or waits on a FIFO."""
-        ...
 
-    def create(self, path: Path, data: bytes) -> None:
+    def create(self, path: StrPath, data: bytes) -> None:
         """A new file with all of `data`, not yet flushed. FileExistsError if it exists."""
-        ...
 
-    def flush(self, path: Path) -> None:
+    def flush(self, path: StrPath) -> None:
         """The file's bytes are on the disk when this returns."""
-        ...
 
-    def flush_folder(self, path: Path) -> None:
+    def flush_folder(self, path: StrPath) -> None:
         """The folder's names are on the disk when this returns."""
-        ...
 
-    def rename(self, source: Path, target: Path) -> None: ...
-    def link(self, source: Path, target: Path) -> None: ...
-    def unlink(self, path: Path) -> None: ...
-    def names(self, folder: Path) -> list[str]: ...
-    def exists(self, path: Path) -> bool: ...
-    def modified(self, path: Path) -> float:
+    def rename(self, source: StrPath, target: StrPath) -> None: ...
+    def link(self, source: StrPath, target: StrPath) -> None:
+        """A second name for a file. FileExistsError if `target` exists."""
+
+    def unlink(self, path: StrPath) -> None: ...
+    def names(self, folder: StrPath) -> list[str]: ...
+    def exists(self, path: StrPath) -> bool: ...
+    def modified(self, path: StrPath) -> float:
         """Modification time in epoch seconds, of a link itself."""
-        ...
 
-    def make_folder(self, path: Path) -> None: ...
+    def device(self, path: StrPath) -> int:
+        """The file system that a path is on."""
+
+    def room(self, path: StrPath) -> tuple[int, int]:
+        """Free bytes and free inodes of the file system; -1 inodes where it counts none."""
+
+    def make_folder(self, path: StrPath) -> None:
+        """With its parents; a folder that exists is fine."""
+
+    def lock(self, path: StrPath) -> AbstractContextManager[object]:
+        """Held by one process at a time while the context lasts; waits for it."""
 
 
 class OsFiles:
     """The real disk. Stateless; safe from any thread."""
 
-    def read(self, path: Path, limit: int) -> bytes:
+    def read(self, path: StrPath, limit: int) -> bytes:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             info = os.fstat(fd)
             if not stat.S_ISREG(info.st_mode):
                 raise OSError(errno.EINVAL, "not a regular file", str(path))
-            parts, left = [], limit + 1
-            while left > 0 and (part := os.read(fd, min(left, 1 << 20))):
-                parts.append(part)
-                left -= len(part)
-            return b"".join(parts)
+            return _read_all(fd, min(info.st_size, limit) + 1, limit + 1)
         finally:
             os.close(fd)
 
-    def create(self, path: Path, data: bytes) -> None:
+    def create(self, path: StrPath, data: bytes) -> None:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
         try:
             view = memoryview(data)
@@ -78,35 +95,87 @@ class OsFiles:
         finally:
             os.close(fd)
 
-    def flush(self, path: Path) -> None:
+    def flush(self, path: StrPath) -> None:
         _flush_path(path, os.O_RDONLY)
 
-    def flush_folder(self, path: Path) -> None:
+    def flush_folder(self, path: StrPath) -> None:
         _flush_path(path, os.O_RDONLY | os.O_DIRECTORY)
 
-    def rename(self, source: Path, target: Path) -> None:
+    def rename(self, source: StrPath, target: StrPath) -> None:
         os.rename(source, target)
 
-    def link(self, source: Path, target: Path) -> None:
+    def link(self, source: StrPath, target: StrPath) -> None:
         os.link(source, target, follow_symlinks=False)
 
-    def unlink(self, path: Path) -> None:
+    def unlink(self, path: StrPath) -> None:
         os.unlink(path)
 
-    def names(self, folder: Path) -> list[str]:
+    def names(self, folder: StrPath) -> list[str]:
         return os.listdir(folder)
 
-    def exists(self, path: Path) -> bool:
+    def exists(self, path: StrPath) -> bool:
         return os.path.lexists(path)
 
-    def modified(self, path: Path) -> float:
+    def modified(self, path: StrPath) -> float:
         return os.lstat(path).st_mtime
 
-    def make_folder(self, path: Path) -> None:
-        os.makedirs(path, FOLDER_MODE, exist_ok=True)
+    def device(self, path: StrPath) -> int:
+        return os.stat(path).st_dev
+
+    def room(self, path: StrPath) -> tuple[int, int]:
+        info = os.statvfs(path)
+        return info.f_bavail * info.f_frsize, info.f_favail if info.f_files else -1
+
+    def make_folder(self, path: StrPath) -> None:
+        try:
+            os.mkdir(path, FOLDER_MODE)
+        except FileNotFoundError:
+            self.make_folder(os.path.dirname(path))
+            self.make_folder(path)
+        except FileExistsError:
+            if not os.path.isdir(path):
+                raise
+
+    def lock(self, path: StrPath) -> FileLock:
+        return FileLock(path)
 
 
-def _flush_path(path: Path, flags: int) -> None:
+class FileLock:
+    """An advisory lock (flock) that dies with its process; children do not inherit it."""
+
+    def __init__(self, path: StrPath) -> None:
+        self._path = path
+        self._fd = -1
+
+    def __enter__(self) -> FileLock:
+        import fcntl  # here: most commands never lock
+
+        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+        except BaseException:
+            os.close(fd)
+            raise
+        self._fd = fd
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
+
+
+def _read_all(fd: int, size: int, most: int) -> bytes:
+    """Up to `most` bytes; one call where the file is as long as `size`-1 says."""
+    data = os.read(fd, size)
+    if len(data) < size or size >= most:
+        return data
+    parts, left = [data], most - len(data)
+    while left > 0 and (part := os.read(fd, min(left, 1 << 16))):
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
+
+
+def _flush_path(path: StrPath, flags: int) -> None:
     fd = os.open(path, flags | os.O_CLOEXEC)
     try:
         flush_fd(fd)
@@ -138,50 +207,80 @@ def temp_name() -> str:
     return f"{os.getpid():x}-{_counter:x}-{os.urandom(4).hex()}"
 
 
-def write_new(fs: FileSystem, tmp: Path, data: bytes) -> Path:
+def write_new(fs: FileSystem, tmp: StrPath, data: bytes) -> str:
     """A flushed temp file in the folder `tmp`; nothing is left behind on an error."""
-    path = tmp / temp_name()
+    path = f"{os.fspath(tmp)}/{temp_name()}"
     try:
         fs.create(path, data)
         fs.flush(path)
     except OSError:
-        _forget(fs, path)
+        forget(fs, path)
         raise
     return path
 
 
-def replace(fs: FileSystem, tmp: Path, path: Path, data: bytes) -> None:
+def replace(fs: FileSystem, tmp: StrPath, path: StrPath, data: bytes) -> None:
     """Put `data` at `path`, whole and durable: readers see the old or the new, never a mix."""
     temp = write_new(fs, tmp, data)
     try:
         fs.rename(temp, path)
     except OSError:
-        _forget(fs, temp)
+        forget(fs, temp)
         raise
-    fs.flush_folder(path.parent)
+    fs.flush_folder(os.path.dirname(path))
 
 
-def publish(fs: FileSystem, tmp: Path, path: Path, data: bytes) -> None:
+def publish(fs: FileSystem, tmp: StrPath, path: StrPath, data: bytes) -> None:
     """Like `replace`, but never over something that exists: FileExistsError instead."""
+    place(fs, tmp, path, data)
+    fs.flush_folder(os.path.dirname(path))
+
+
+def place(fs: FileSystem, tmp: StrPath, path: StrPath, data: bytes) -> None:
+    """`publish` without its last flush, for a batch: the caller flushes the folder once."""
     temp = write_new(fs, tmp, data)
     try:
-        fs.link(temp, path)
+        give_name(fs, temp, path)
     finally:
-        _forget(fs, temp)
-    fs.flush_folder(path.parent)
+        forget(fs, temp)
 
 
-def remove(fs: FileSystem, path: Path) -> bool:
+def give_name(fs: FileSystem, source: StrPath, path: StrPath) -> bool:
+    """A second name for `source`; False where only a rename was possible (the first is gone).
+
+    Raises FileExistsError when `path` exists.
+    """
+    try:
+        fs.link(source, path)
+        return True
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+    if fs.exists(path):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    fs.rename(source, path)
+    return False
+
+
+def ensure_folder(fs: FileSystem, path: StrPath) -> None:
+    """The folder exists, durably."""
+    if not fs.exists(path):
+        fs.make_folder(path)
+        fs.flush_folder(os.path.dirname(path))
+
+
+def remove(fs: FileSystem, path: StrPath) -> bool:
     """Unlink durably; False when it was not there."""
     try:
         fs.unlink(path)
     except FileNotFoundError:
         return False
-    fs.flush_folder(path.parent)
+    fs.flush_folder(os.path.dirname(path))
     return True
 
 
-def _forget(fs: FileSystem, path: Path) -> None:
+def forget(fs: FileSystem, path: StrPath) -> None:
+    """Unlink a temp file, if it is there and can be."""
     try:
         fs.unlink(path)
     except OSError:
