@@ -63,12 +63,18 @@ class Redactor:
     """Masks: `Redactor(settings.env)(text)`. Immutable; masking twice changes nothing."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
-        forms: set[str] = set()
-        for name, value in env.items():
-            if is_secret_name(name) and not is_placeholder(value):
-                forms.update(_written_forms(value))
-        # Longest first: a value that contains another one is masked whole.
-        self._values = tuple(sorted(forms, key=lambda form: (-len(form), form)))
+        self._values = _ordered(
+            form
+            for name, value in env.items()
+            if is_secret_name(name) and not is_placeholder(value)
+            for form in _written_forms(value)
+        )
+
+    def also(self, env: Mapping[str, str]) -> Redactor:
+        """One that masks the secrets of `env` too."""
+        wider = Redactor(env)
+        wider._values = _ordered((*self._values, *wider._values))
+        return wider
 
     def __call__(self, text: str) -> str:
         for value in self._values:
@@ -78,6 +84,11 @@ class Redactor:
             if any(needle in text for needle in needles):
                 text = shape.sub(_keep_prefix, text)
         return text
+
+
+def _ordered(forms: Iterable[str]) -> tuple[str, ...]:
+    """Longest first: a value that contains another one is masked whole."""
+    return tuple(sorted(set(forms), key=lambda form: (-len(form), form)))
 
 
 def _keep_prefix(match: re.Match[str]) -> str:

@@ -13,7 +13,9 @@ from pathlib import Path
 from maestro_core.clock import Clock, SystemClock
 from maestro_core.errors import SettingsError
 from maestro_core.layout import Layout
-from maestro_core.settings import Settings, load_settings
+from maestro_core.redact import Redactor
+from maestro_core.settings_load import load_settings
+from maestro_core.settings_types import Settings
 
 SETTLE_SECONDS = 0.25
 """Files that changed a moment ago may be half written: look again after this long."""
@@ -42,14 +44,20 @@ class SettingsWatcher:
         self._seen_at = self._clock.steady()
         self.error: str | None = None
         self.settings: Settings = load_settings(layout, environ)
+        secrets = os.environ if environ is None else environ
+        self._redact = Redactor(secrets).also(self.settings.env)
+
+    def redact(self, text: str) -> str:
+        """Mask every secret that the settings and the environment held since the start."""
+        return self._redact(text)
 
     @property
     def pending(self) -> bool:
-        """A change was seen and waits to settle: call `check` again within a second."""
+        """A change was seen and waits to settle: call `poll` again within a second."""
         return self._seen != self._loaded
 
-    def check(self) -> bool:
-        """Look at the files; True when `settings` or `error` changed."""
+    def poll(self) -> bool:
+        """Look at the files, a stat each; True when `settings` is new. `error` follows too."""
         mark = self._mark()
         if mark != self._seen:
             self._seen, self._seen_at = mark, self._clock.steady()
@@ -59,12 +67,14 @@ class SettingsWatcher:
         return self._reload()
 
     def _reload(self) -> bool:
-        before = (self.settings, self.error)
+        before = self.settings
         try:
             self.settings, self.error = load_settings(self._layout, self._environ), None
         except SettingsError as error:
             self.error = str(error)
-        return (self.settings, self.error) != before
+            return False
+        self._redact = self._redact.also(self.settings.env)
+        return self.settings != before
 
     def _settled(self, mark: Mark) -> bool:
         if self._clock.steady() - self._seen_at >= SETTLE_SECONDS:

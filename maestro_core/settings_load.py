@@ -1,0 +1,66 @@
+"""Reads `.env`, config/cadences.toml and the environment into `Settings`.
+
+All faults are collected before one error is raised, and secrets in them are masked.
+May be called from any thread; keeps nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from maestro_core.envfile import EnvFile, read_env
+from maestro_core.errors import SettingsError
+from maestro_core.layout import Layout
+from maestro_core.redact import Redactor
+from maestro_core.settings_convert import Converter
+from maestro_core.settings_override import overrides, strange_names
+from maestro_core.settings_toml import read_toml
+from maestro_core.settings_types import ConsumerSettings, Settings
+
+HINT = "correct the file and start again; `maestro-tui doctor` lists every fault"
+
+
+class Examined(Struct, frozen=True, kw_only=True):
+    """Settings as far as they could be read, with every fault; for people, not for the consumer."""
+
+    settings: Settings
+    env: EnvFile
+    problems: tuple[str, ...]
+    """Faults of config/cadences.toml and of MAESTRO_ variables; those of .env are in `env`."""
+
+
+def examine_settings(layout: Layout, environ: Mapping[str, str] | None = None) -> Examined:
+    """Read everything and raise nothing. `environ` None = this process's environment."""
+    environ = os.environ if environ is None else environ
+    env = read_env(layout.env_file, environ)
+    file = read_toml(layout.cadences_toml)
+    converter = Converter(file)
+    consumer, cadences = converter.document()
+    changed, wrong = overrides(env, environ)
+    consumer |= changed
+    converter.check_budget(("consumer",), consumer)
+    redact = Redactor({**environ, **env.values})
+    settings = Settings(
+        consumer=ConsumerSettings(**consumer),
+        cadences=cadences,
+        env=env.values,
+        warnings=tuple(map(redact, (*converter.warnings, *strange_names(env, environ)))),
+    )
+    problems = [*([file.problem] if file.problem else []), *converter.problems, *wrong]
+    return Examined(settings=settings, env=env, problems=tuple(map(redact, problems)))
+
+
+def load_settings(layout: Layout, environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings of an agent root; both files are optional.
+
+    Raises:
+        SettingsError: something is wrong; `problems` has one line for each fault.
+    """
+    examined = examine_settings(layout, environ)
+    problems = [*examined.env.problems, *examined.problems]
+    if problems:
+        raise SettingsError(problems, HINT)
+    return examined.settings
