@@ -7,6 +7,7 @@ thread; `stop` may be called from any thread or signal handler.
 from __future__ import annotations
 
 import os
+import time
 from typing import Literal
 
 from maestro_core.bus.feed import Feed
@@ -25,6 +26,9 @@ from maestro_core.session.api import Launcher
 
 LOCK_WAIT = 3.0
 """Seconds: an operator's command may hold the lock for a moment."""
+
+END_WAIT = 5.0
+"""Seconds for runs to end after an error in the consumer itself."""
 
 
 class Driver:
@@ -67,8 +71,14 @@ class Driver:
             self._loop(consumer, feed, owned, until_idle=until_idle)
             consumer.finish()
         finally:
+            _end_runs(consumer)
             feed.close()
             ports.engine.close()
+        if not owned.still_ours():
+            raise BusError(
+                f"{self._layout.consumer_lock} was deleted or replaced under this consumer",
+                "what ran was ended and put back; start it again",
+            )
         return 0
 
     def _loop(
@@ -84,11 +94,9 @@ class Driver:
                 return
             if until_idle and self._idle(consumer):
                 return
-            if not owned.still_ours():
-                raise BusError(
-                    f"{self._layout.consumer_lock} was deleted or replaced under this consumer",
-                    "it has stopped; start it again",
-                )
+            if not consumer.stopping and not owned.still_ours():
+                consumer.ports.journal.write("error", "lock_lost", pid=os.getpid())
+                self._stops += 1
             if "inbox" in feed.wait(0.0 if self._stops > begun else pause):
                 consumer.look()
 
@@ -137,3 +145,12 @@ class Driver:
             journal,
             ledger,
         )
+
+
+def _end_runs(consumer: Consumer) -> None:
+    """After an error in the consumer itself: nothing that it started may outlive it."""
+    consumer.flights.stop("shutdown", at_once=True)
+    deadline = time.monotonic() + END_WAIT
+    works = [flight.work for flight in consumer.flights if flight.work is not None]
+    while time.monotonic() < deadline and any(work.poll() is None for work in works):
+        time.sleep(0.02)

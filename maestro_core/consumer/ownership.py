@@ -103,10 +103,14 @@ def _try_lock(layout: Layout) -> int | None:
             f"{path} cannot be locked: {error.strerror}",
             "the agent root must be on a local file system with working locks",
         ) from error
-    if _same_file(fd, layout) and (existed or not _owner_without_lock_file(layout)):
-        return fd
-    os.close(fd)
-    return None
+    if not _same_file(fd, layout):
+        os.close(fd)
+        return None
+    if not existed and _owner_without_lock_file(layout):
+        os.unlink(path)  # or the next one would take our file for the owner's
+        os.close(fd)
+        return None
+    return fd
 
 
 def _same_file(fd: int, layout: Layout) -> bool:
@@ -131,9 +135,9 @@ def _owner_without_lock_file(layout: Layout) -> bool:
 def _lives(pid: int) -> bool:
     if pid == os.getpid():
         return False
-    from maestro_core.session.processes import is_running
+    from maestro_core.session.processes import start_token
 
-    return is_running(pid)
+    return start_token(pid) is not None
 
 
 def _describe(fd: int, what: str) -> None:
