@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
-from maestro_core.models import RunResult, Running, Tick
+from maestro_core.models import Running, RunResult, Tick
 
 StopKind = Literal["cancelled", "shutdown", "emergency_stop"]
 
@@ -24,7 +24,7 @@ class RunSpec(Struct, frozen=True, kw_only=True):
     permission_mode: str | None = None
     args: tuple[str, ...] = ()
     command: tuple[str, ...] | None = None
-    """A handler command of an inline cadence in place of `claude`; None = claude with the prompt."""
+    """A handler command of an inline cadence; None = `claude` with the cadence's prompt."""
 
 
 class Work(Protocol):
