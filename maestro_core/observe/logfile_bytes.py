@@ -30,10 +30,12 @@ WITNESS = 64
 class ByteSource(Protocol):
     """Bytes that grow at the end. `size` changes in `refresh` alone."""
 
-    size: int
-    state: State
-    trouble: str | None
-    restarts: int
+    @property
+    def size(self) -> int: ...
+    @property
+    def state(self) -> State: ...
+    @property
+    def trouble(self) -> str | None: ...
 
     def refresh(self) -> Change: ...
     def read(self, offset: int, count: int) -> bytes: ...

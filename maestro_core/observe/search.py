@@ -198,7 +198,6 @@ class _Frozen:
 
     state: State = "live"
     trouble: str | None = None
-    restarts = 0
 
     def __init__(self, log: LogFile) -> None:
         self.size = log.size
