@@ -17,12 +17,13 @@ from maestro_core.consumer.jobs import ThreadJobs
 from maestro_core.consumer.loop import Consumer
 from maestro_core.consumer.ownership import Ownership
 from maestro_core.consumer.ports import Ports
-from maestro_core.errors import BusError
+from maestro_core.errors import BusError, MaestroError
 from maestro_core.files import OsFiles
 from maestro_core.journal import Journal
 from maestro_core.layout import Layout
-from maestro_core.redact import Redactor
 from maestro_core.session.api import Launcher
+from maestro_core.session.ledger import Ledger
+from maestro_core.settings import SettingsWatcher
 
 LOCK_WAIT = 3.0
 """Seconds: an operator's command may hold the lock for a moment."""
@@ -114,30 +115,29 @@ class Driver:
 
     def _ports(self, feed: Feed) -> Ports:
         from maestro_core.bus.directory import DirectoryEngine
-        from maestro_core.settings import SettingsWatcher
-
         fs = OsFiles()
         settings = SettingsWatcher(self._layout)
-        redact = Redactor(settings.settings.env)
-        journal = Journal(self._layout, self._clock, redact)
+        journal = Journal(self._layout, self._clock, settings.redact)
         owner = f"{os.getpid()}"
+        ledger = Ledger.open(self._layout.ledger)
         return Ports(
             self._layout,
             engine=DirectoryEngine(self._layout, clock=self._clock, fs=fs, owner=owner),
-            launcher=self._launcher or self._make_launcher(settings, journal),
+            launcher=self._launcher or self._make_launcher(settings, journal, ledger),
             jobs=ThreadJobs(self._layout),
             settings=settings,
             clock=self._clock,
             fs=fs,
             journal=journal,
             wake=feed.wake,
+            tally=lambda since: _tally(ledger, journal, since),
         )
 
-    def _make_launcher(self, settings: object, journal: Journal) -> Launcher:
-        from maestro_core.session.ledger import Ledger
+    def _make_launcher(
+        self, settings: SettingsWatcher, journal: Journal, ledger: Ledger
+    ) -> Launcher:
         from maestro_core.session.runner import SubSessionLauncher
 
-        ledger = Ledger.open(self._layout.ledger)
         return SubSessionLauncher(
             self._layout,
             lambda: settings.settings,
@@ -145,6 +145,15 @@ class Driver:
             journal,
             ledger,
         )
+
+
+def _tally(ledger: Ledger, journal: Journal, since: str) -> dict[str, float]:
+    """USD by cadence; a ledger in trouble must not stop the consumer."""
+    try:
+        return {row.key[0]: row.cost_usd for row in ledger.costs(["cadence"], since)}
+    except MaestroError as error:
+        journal.write("error", "ledger_trouble", error=str(error))
+        return {}
 
 
 def _end_runs(consumer: Consumer) -> None:

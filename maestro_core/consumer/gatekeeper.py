@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from maestro_core.clock import iso
 from maestro_core.consumer.breaker import after_expiry, gate
+from maestro_core.consumer.budgets import Budgets
 from maestro_core.consumer.flight import Flights
 from maestro_core.consumer.gates import GateBook
 from maestro_core.consumer.holds import (
@@ -34,6 +35,8 @@ class Gatekeeper:
         self._skips = SkipCounter()
         self._stop_counted = 0
         self._deferred: set[str] = set()
+        self._midnight = 0.0
+        self.budgets = Budgets(ports.clock, ports.tally)
         self.paused: frozenset[str] = frozenset()
         self.stop: EmergencyStop | None = None
         self.session_started = False
@@ -47,8 +50,11 @@ class Gatekeeper:
             return Held("paused")
         settings = self._ports.settings.cadences.get(cadence)
         hold = self._gates.hold
-        if hold is not None and (settings is None or settings.mode != "inline"):
-            return Held("hold", hold.until)
+        if settings is None or settings.mode != "inline":
+            if hold is not None:
+                return Held("hold", hold.until, f"{hold.kind}: {hold.reason}")
+            if (over := self.budgets.over(cadence, self._ports.settings)) is not None:
+                return Held("budget", self._midnight, over)
         breaker = gate(self._gates.get(cadence), self._ports.clock.steady(), self._ports.breaker)
         if not breaker.allowed:
             return Held("open" if breaker.word == "open" else "backoff", breaker.until)
@@ -81,6 +87,7 @@ class Gatekeeper:
         self._read_markers()
         self._age_circuits()
         self._age_hold()
+        self._watch_budgets()
 
     def defer(self, cadence: str) -> bool:
         """Its guard wants a sub-session and no slot is free; True when that is news."""
@@ -157,3 +164,12 @@ class Gatekeeper:
         hold = self._gates.hold
         if hold is not None and hold.until and hold.until <= self._ports.clock.steady():
             self.lift_hold("time over")
+
+    def _watch_budgets(self) -> None:
+        self.budgets.refresh()
+        clock = self._ports.clock
+        self._midnight = self.budgets.day_ends_at() - clock.wall() + clock.steady()
+        for name, spent, limit in self.budgets.new_warnings(self._ports.settings):
+            self._ports.journal.write(
+                "warn", "budget_warning", cadence=name, spent_usd=round(spent, 4), warn_usd=limit
+            )

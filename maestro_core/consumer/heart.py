@@ -79,14 +79,14 @@ def cadence_beat(
     state, now = gates.get(cadence), clock.steady()
     shift = clock.wall() - now
     word = gate(state, now, policy).word
-    hold = gates.hold if held is not None and held.word == "hold" else None
-    allowed = max(state.next_allowed_at, hold.until if hold else 0.0)
+    waits = held is not None and held.word in ("hold", "budget")
+    allowed = max(state.next_allowed_at, held.until if held and waits else 0.0)
     return CadenceBeat(
         state=shown_word(held, word),
         failures=state.failures,
         next_allowed_at=iso(allowed + shift) if allowed > now else None,
         open_until=iso(state.open_until + shift) if state.open_until > now else None,
-        reason=f"{hold.kind}: {hold.reason}" if hold else None,
+        reason=held.reason if held else None,
     )
 
 

@@ -14,7 +14,7 @@ from maestro_core.files import FileSystem
 from maestro_core.layout import NAME, Layout
 from maestro_core.models import CadenceWord
 
-HeldWord = Literal["paused", "hold", "open", "backoff", "busy", "slot"]
+HeldWord = Literal["paused", "hold", "budget", "open", "backoff", "busy", "slot"]
 COUNTED: dict[HeldWord, str] = {"open": "skipped_circuit_open", "backoff": "skipped_backoff"}
 """Holds that the statistics and the journal count, with their stage."""
 
@@ -24,6 +24,7 @@ class Held(Struct, frozen=True):
 
     word: HeldWord
     until: float = 0.0
+    reason: str | None = None
 
 
 class EmergencyStop(Struct, frozen=True):
@@ -63,7 +64,7 @@ def shown_word(held: Held | None, breaker_word: CadenceWord) -> CadenceWord:
     """How consumer.json names the state: an operator's pause and a quota before the breaker."""
     if held is not None and held.word == "paused":
         return "paused"
-    if held is not None and held.word == "hold":
+    if held is not None and held.word in ("hold", "budget"):
         return "quota"
     return breaker_word
 

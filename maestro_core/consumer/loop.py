@@ -29,6 +29,7 @@ from maestro_core.models import Beat, CadenceBeat, Claim, RunResult, Stats
 
 STOPPING_POLL = 0.2
 RUNNING_POLL = 1.0
+SETTLE_POLL = 0.3
 
 
 class Consumer:
@@ -152,14 +153,16 @@ class Consumer:
             return
         self.flights.land(flight)
         self.keeper.slot_freed()
+        self.keeper.budgets.add(flight.claim.tick.cadence, result.usage.cost_usd)
 
     def _apply_commands(self) -> None:
         ports = self.ports
         try:
             for command in self.mailbox.pending():
                 applier = Applier(
-                    ports.engine, self.gates, ports.clock, ports.limits, cancel=self.cancel
-                )
+                    ports.engine, self.gates, ports.clock, ports.limits, cancel=self.cancel,
+                    lift_budget=self.keeper.budgets.lift,
+                )  # fmt: skip
                 ack = applier.apply(command)
                 ports.journal.write(
                     "warn", command.verb, targets=list(command.targets), ok=ack.ok,
@@ -254,6 +257,8 @@ class Consumer:
             pauses.append(ready_at - clock.wall())
         if len(self.flights):
             pauses.append(STOPPING_POLL if self.stopping else RUNNING_POLL)
+        if self.ports.settings_source.pending:
+            pauses.append(SETTLE_POLL)
         return max(0.01, min(pauses))
 
     def _in_trouble(self, what: str, error: Exception | None) -> None:

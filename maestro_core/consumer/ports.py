@@ -8,6 +8,7 @@ from typing import Protocol
 from maestro_core.bus.engine import Engine
 from maestro_core.clock import Clock
 from maestro_core.consumer.breaker import BreakerPolicy, breaker_policy
+from maestro_core.consumer.budgets import Tally
 from maestro_core.consumer.jobs import InlineJobs
 from maestro_core.files import FileSystem
 from maestro_core.journal import Journal
@@ -22,6 +23,11 @@ class SettingsSource(Protocol):
     settings: Settings
     error: str | None
 
+    @property
+    def pending(self) -> bool:
+        """A change was seen and waits to settle: poll again within a second."""
+        ...
+
     def poll(self) -> bool:
         """Look whether the files changed; True when `settings` is new."""
         ...
@@ -33,7 +39,7 @@ class Ports:
     def __init__(
         self, layout: Layout, *, engine: Engine, launcher: Launcher, jobs: InlineJobs,
         settings: SettingsSource, clock: Clock, fs: FileSystem, journal: Journal,
-        wake: Callable[[], None],
+        wake: Callable[[], None], tally: Tally = lambda _since: {},
     ) -> None:  # fmt: skip
         self.layout = layout
         self.engine = engine
@@ -44,6 +50,7 @@ class Ports:
         self.fs = fs
         self.journal = journal
         self.wake = wake
+        self.tally = tally
 
     @property
     def settings(self) -> Settings:

@@ -8,8 +8,8 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from maestro_core.clock import Clock, iso
 from maestro_core.bus.engine import Engine
+from maestro_core.clock import Clock, iso
 from maestro_core.consumer.breaker import CLOSED, breaker_policy, forced_open, gate, half_opened
 from maestro_core.consumer.gates import GateBook
 from maestro_core.control.commands import Ack, Command, Outcome
@@ -25,13 +25,14 @@ class Applier:
 
     def __init__(
         self, engine: Engine, gates: GateBook, clock: Clock, settings: ConsumerSettings, *,
-        cancel: Callable[[str], bool] | None,
+        cancel: Callable[[str], bool] | None, lift_budget: Callable[[str], None] | None = None,
     ) -> None:  # fmt: skip
         self._engine = engine
         self._gates = gates
         self._clock = clock
         self._settings = settings
         self._cancel = cancel
+        self._lift_budget = lift_budget
 
     def apply(self, command: Command) -> Ack:
         """Never raises for what a target is not: that is its outcome."""
@@ -92,12 +93,16 @@ class Applier:
         ]
 
     def _lift_hold(self, command: Command) -> list[Outcome]:
-        hold = self._gates.hold
-        target = command.targets[0] if command.targets else "*"
-        if hold is None:
-            return [Outcome(target, False, "no hold is on")]
-        self._gates.set_hold(None)
-        return [Outcome(target, True, f"{hold.kind} hold lifted")]
+        """`*` lifts the hold over all (and their budget), a cadence its own budget of today."""
+        hold, target = self._gates.hold, command.targets[0] if command.targets else "*"
+        lifted = []
+        if target == "*" and hold is not None:
+            self._gates.set_hold(None)
+            lifted.append(f"{hold.kind} hold lifted")
+        if self._lift_budget is not None:
+            self._lift_budget(target)
+            lifted.append("budget lifted until the end of the day (UTC)")
+        return [Outcome(target, bool(lifted), "; ".join(lifted) or "no hold is on")]
 
     def _facts(self, command: Command) -> dict[str, Any]:
         """What the command is about, for the audit: where ticks are, how circuits stand."""

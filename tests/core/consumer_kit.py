@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-
 from maestro_core.bus.directory import DirectoryEngine
+
 from maestro_core.clock import FakeClock, iso
 from maestro_core.consumer.heart import stopped_cleanly
 from maestro_core.consumer.jobs import Job, JobResult
@@ -126,6 +126,7 @@ class FixedSettings:
         self.settings = settings
         self.error: str | None = None
         self.changed = False
+        self.pending = False
 
     def poll(self) -> bool:
         changed, self.changed = self.changed, False

@@ -496,3 +496,47 @@ def test_a_tick_with_a_later_time_waits_for_it_and_blocks_nobody(tmp_path: Path)
     assert kit.stats.escalated == 1
     kit.run_for(20)
     assert kit.stats.escalated == 2
+
+
+# ---- budgets ----------------------------------------------------------------------------
+
+
+def costing(usd: float) -> RunResult:
+    from maestro_core.models import Usage
+
+    return RunResult(outcome="ok", exit_code=0, usage=Usage(cost_usd=usd))
+
+
+def test_a_cadence_over_its_daily_budget_waits_for_the_next_day(tmp_path: Path) -> None:
+    cadences = {"memo": CadenceSettings(daily_warn_usd=0.5, daily_hold_usd=1.0)}
+    kit = Kit(tmp_path, always(costing(0.6)), cadences=cadences).start()
+    kit.prompt("memo")
+    kit.drop("memo", 4)
+    kit.drop("mail")
+    kit.run_for(60)
+    assert kit.launcher.cadences().count("memo") == 2
+    assert "mail" in kit.launcher.cadences()
+    beat = kit.beat()["cadences"]["memo"]
+    assert beat["state"] == "quota" and "1.20 of 1.00 USD" in beat["reason"]
+    assert kit.stages().count("budget_warning") == 1
+    kit.run_for(DAY)
+    assert kit.launcher.cadences().count("memo") == 4
+
+
+def test_a_lifted_budget_lets_the_cadence_go_on_today(tmp_path: Path) -> None:
+    cadences = {"memo": CadenceSettings(daily_hold_usd=1.0)}
+    kit = Kit(tmp_path, always(costing(2)), cadences=cadences).start()
+    kit.drop("memo", 2)
+    kit.run_for(60)
+    assert len(kit.launcher.starts) == 1
+    kit.consumer.keeper.budgets.lift("memo")
+    kit.run_for(60)
+    assert len(kit.launcher.starts) == 2
+
+
+def test_the_budget_of_all_cadences_holds_them_all(tmp_path: Path) -> None:
+    kit = Kit(tmp_path, always(costing(2)), daily_hold_usd=3.0).start()
+    for cadence in ("a", "b", "c"):
+        kit.drop(cadence)
+    kit.run_for(60)
+    assert len(kit.launcher.starts) == 2

@@ -1,0 +1,78 @@
+"""Budgets of a day: what has been spent, and which cadences wait because of it.
+
+A day is a UTC day, as in the ledger. The tally starts from the ledger and is carried on in
+memory; an operator may lift a budget until the day's end. Owner: the consumer's thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from maestro_core.clock import Clock, iso
+from maestro_core.settings import Settings
+
+DAY = 86400.0
+ALL = "*"
+
+Tally = Callable[[str], dict[str, float]]
+"""USD by cadence of the runs that ended at or after an ISO time."""
+
+
+class Budgets:
+    """Asked on every look at a cadence, so it only compares numbers."""
+
+    def __init__(self, clock: Clock, tally: Tally) -> None:
+        self._clock = clock
+        self._tally = tally
+        self._day = ""
+        self._spent: dict[str, float] = {}
+        self._lifted: set[str] = set()
+        self._warned: set[str] = set()
+
+    def refresh(self) -> None:
+        """A new UTC day starts with nothing spent and nothing lifted."""
+        today = iso(self._clock.wall())[:10]
+        if today != self._day:
+            self._day = today
+            self._spent = self._tally(f"{today}T00:00:00.000Z")
+            self._lifted, self._warned = set(), set()
+
+    def add(self, cadence: str, usd: float) -> None:
+        self._spent[cadence] = self._spent.get(cadence, 0.0) + usd
+
+    def lift(self, target: str) -> None:
+        """Let it spend on until the day's end; `*` lifts the budget of all."""
+        self._lifted.add(target)
+
+    def day_ends_at(self) -> float:
+        """Wall epoch seconds of the next UTC midnight."""
+        return (self._clock.wall() // DAY + 1) * DAY
+
+    def over(self, cadence: str, settings: Settings) -> str | None:
+        """Why this cadence may spend no more today; None = it may."""
+        own = settings.cadences.get(cadence)
+        limit = own.daily_hold_usd if own else None
+        if self._exceeds(self._spent.get(cadence, 0.0), limit, cadence):
+            return f"budget: {self._spent[cadence]:.2f} of {limit:.2f} USD spent today"
+        limit = settings.consumer.daily_hold_usd
+        if self._exceeds(self.total(), limit, ALL):
+            return f"budget: all cadences spent {self.total():.2f} of {limit:.2f} USD today"
+        return None
+
+    def total(self) -> float:
+        return sum(self._spent.values())
+
+    def new_warnings(self, settings: Settings) -> list[tuple[str, float, float]]:
+        """(cadence or `*`, USD spent, its warning limit): each is told once a day."""
+        limits = {name: one.daily_warn_usd for name, one in settings.cadences.items()}
+        limits[ALL] = settings.consumer.daily_warn_usd
+        found = []
+        for name, limit in limits.items():
+            spent = self.total() if name == ALL else self._spent.get(name, 0.0)
+            if limit is not None and spent >= limit and name not in self._warned:
+                self._warned.add(name)
+                found.append((name, spent, limit))
+        return found
+
+    def _exceeds(self, spent: float, limit: float | None, target: str) -> bool:
+        return limit is not None and spent >= limit and target not in self._lifted
