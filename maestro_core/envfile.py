@@ -91,11 +91,6 @@ def flag(value: str | None) -> bool | None:
     return False if word in _FALSE else None
 
 
-def effective_env(env: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
-    """What a program of the agent sees: the environment over the .env file."""
-    return {**env, **environ}
-
-
 def _fault(binding: Binding) -> str | None:
     if binding.error:
         quoted = _OPEN_QUOTE.match(binding.original.string.strip())

@@ -34,10 +34,13 @@ def read_text(path: Path) -> str | None:
 
 def _read(path: Path) -> bytes:
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(fd, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise Unreadable("is not a regular file")
-        data = file.read(LIMIT + 1)
+        with os.fdopen(fd, "rb", closefd=False) as file:
+            data = file.read(LIMIT + 1)
+    finally:
+        os.close(fd)
     if len(data) > LIMIT:
         raise Unreadable(f"is larger than {LIMIT >> 20} MiB")
     return data

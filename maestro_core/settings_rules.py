@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from maestro_core.settings_schedule import schedule_problem
 
 DAY = 86400.0
-_MANAGED = ("-p", "--print", "--output-format", "--input-format", "--verbose")
+_MANAGED = ("-p", "--print", "--input-format")
 
 
 class Rule(NamedTuple):
@@ -23,11 +23,17 @@ class Rule(NamedTuple):
     holds: Callable[[Any], bool]
 
 
-def _number(low: float, high: float, *, above: bool = False) -> Rule:
-    words = f"a number over {low:g}" if above else f"a number from {low:g}"
+def _number(low: float, high: float) -> Rule:
     return Rule(
-        f"{words} {'and at most' if above else 'to'} {high:g}",
-        lambda value: math.isfinite(value) and (low < value if above else low <= value) <= high,
+        f"a number from {low:.12g} to {high:.12g}",
+        lambda value: math.isfinite(value) and low <= value <= high,
+    )
+
+
+def _over_zero(high: float) -> Rule:
+    return Rule(
+        f"a number over 0 and at most {high:.12g}",
+        lambda value: math.isfinite(value) and 0 < value <= high,
     )
 
 
@@ -60,14 +66,14 @@ def _are_args(words: tuple[str, ...]) -> bool:
     return not any("\0" in word or word.split("=")[0] in _MANAGED for word in words)
 
 
-_DURATION = _number(0, 7 * DAY, above=True)
+_DURATION = _over_zero(7 * DAY)
 _MONEY = _number(0, 1_000_000)
 _FLAG = Rule("true or false", lambda _: True)
 _COMMAND = Rule('a list of words, the program first, as in ["bin/check", "--quick"]', _is_argv)
 
 RULES: dict[str, dict[str, Rule]] = {
     "consumer": {
-        "poll_seconds": _number(0, 3600, above=True),
+        "poll_seconds": _over_zero(3600),
         "max_attempts": _whole(1, 100),
         "backoff_seconds": _list_of(_number(0, 7 * DAY)),
         "circuit_threshold": _whole(1, 1000),
@@ -77,7 +83,7 @@ RULES: dict[str, dict[str, Rule]] = {
         "timeout_seconds": _DURATION,
         "kill_grace_seconds": _number(0, 3600),
         "log_retention_days": _whole(1, 3650),
-        "log_cap_mb": _number(0, 1_000_000, above=True),
+        "log_cap_mb": _over_zero(1_000_000),
         "api_retry_cap": _whole(0, 100),
         "daily_warn_usd": _MONEY,
         "daily_hold_usd": _MONEY,

@@ -28,7 +28,7 @@ class ConsumerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     log_retention_days: int = 30
     log_cap_mb: float = 64.0
     """A run's output file keeps at most this much on disk, its head and its tail."""
-    api_retry_cap: int = 6
+    api_retry_cap: int = 2
     """How often the CLI may repeat one request by itself before the run is ended."""
     daily_warn_usd: float | None = None
     daily_hold_usd: float | None = None
