@@ -52,14 +52,14 @@ def prepare_demo(folder: str | os.PathLike[str], clock: Clock | None = None) -> 
     clock = clock or SystemClock()
     layout = Layout(os.path.realpath(folder))
     if (layout.root / MARKER).is_file():
-        _write_claude(layout)  # the Python that made it may be gone
+        install_stand_in(layout)  # the Python that made it may be gone
         return layout
     if layout.root.exists() and any(layout.root.iterdir()):
         raise UsageError(f"{folder} is not empty and no demo", "name a new folder")
     for part in (layout.root, *layout.folders()):
         part.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     shutil.copytree(_FILES, layout.root, dirs_exist_ok=True)
-    _write_claude(layout)
+    install_stand_in(layout)
     _write_env(layout)
     seed_history(layout, clock.wall())
     _seed_waiting(layout, clock.wall())
@@ -67,13 +67,17 @@ def prepare_demo(folder: str | os.PathLike[str], clock: Clock | None = None) -> 
     return layout
 
 
-def _write_claude(layout: Layout) -> None:
-    """A `claude` that any Python can be behind: the kernel limits the length of a #! line."""
+def install_stand_in(layout: Layout) -> Path:
+    """The stand-in as an executable bin/claude of the root; its path.
+
+    A shell script, because the kernel limits the length of a #! line.
+    """
     path = layout.root / "bin" / "claude"
     path.parent.mkdir(exist_ok=True)
     command = shlex.join([sys.executable, "-I", str(_STAND_IN)])
     path.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
     path.chmod(0o700)
+    return path
 
 
 def _write_env(layout: Layout) -> None:
