@@ -73,13 +73,17 @@ class Agent:
 
     # ---- the installed program ----------------------------------------------------------
 
-    def cli(self, *words: str, code: int = 0) -> str:
-        """Run a command to its end; its standard output."""
-        done = subprocess.run(
+    def attempt(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end, whatever that is."""
+        return subprocess.run(
             [PROGRAM, "--root", self.root, *words], env=self.env, cwd="/",
             capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL,
         )  # fmt: skip
-        assert done.returncode == code, (words, done.returncode, done.stdout, done.stderr)
+
+    def cli(self, *words: str) -> str:
+        """Run a command that must succeed; its standard output."""
+        done = self.attempt(*words)
+        assert done.returncode == 0, (words, done.returncode, done.stdout, done.stderr)
         return done.stdout
 
     def json(self, *words: str) -> Any:
