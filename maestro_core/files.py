@@ -17,6 +17,7 @@ import errno
 import os
 import stat
 import sys
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ else:
 
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
+
+_COARSEST_TIME = 2.5
+"""Seconds; FAT keeps times to 2 s."""
 
 NO_LINKS = frozenset({errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS,
                       errno.EMLINK})  # fmt: skip
@@ -59,6 +63,10 @@ class FileSystem(Protocol):
     def exists(self, path: StrPath) -> bool: ...
     def modified(self, path: StrPath) -> float:
         """Modification time in epoch seconds, of a link itself."""
+
+    def settled(self, folder: StrPath) -> int | None:
+        """A stamp of the folder's names that any later change alters; None when it may not,
+        because the last change is so recent that the next could bear the same time."""
 
     def device(self, path: StrPath) -> int:
         """The file system that a path is on."""
@@ -118,6 +126,10 @@ class OsFiles:
 
     def modified(self, path: StrPath) -> float:
         return os.lstat(path).st_mtime
+
+    def settled(self, folder: StrPath) -> int | None:
+        changed = os.stat(folder).st_mtime_ns
+        return changed if time.time() - changed / 1e9 > _COARSEST_TIME else None
 
     def device(self, path: StrPath) -> int:
         return os.stat(path).st_dev

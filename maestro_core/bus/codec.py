@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import json
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -25,6 +26,9 @@ SUFFIX = ".json"
 COUNT_LIMIT = 10**9
 CLAIM = "claim"
 """The field of a claimed file that says whose it is; it never leaves claimed/."""
+
+Modified = Callable[[], float]
+"""Asks for a file's modification time (epoch seconds), which is seldom needed."""
 
 
 class Key(NamedTuple):
@@ -63,7 +67,7 @@ def tick_name(file_name: str) -> str | None:
     return stem if stem != file_name and NAME.match(stem) else None
 
 
-def peek(data: bytes, tick_id: str, modified: float) -> Key:
+def peek(data: bytes, tick_id: str, modified: Modified) -> Key:
     """What the order needs, some 5 times faster than `decode`. Raises BadTick."""
     try:
         seen = _peek.decode(data)
@@ -76,18 +80,18 @@ def peek(data: bytes, tick_id: str, modified: float) -> Key:
 
 def key_of(tick: Tick) -> Key:
     """The place of a tick in the order."""
-    return _key_of(tick, 0.0)
+    return _key_of(tick, float)
 
 
-def decode(data: bytes, tick_id: str, modified: float) -> Tick:
-    """The tick of these bytes; `modified` (epoch seconds) stands in for a missing enqueued_at.
+def decode(data: bytes, tick_id: str, modified: Modified) -> Tick:
+    """The tick of these bytes; the file's time stands in for a missing enqueued_at.
 
     Raises BadTick, with `young` set where a file that is still being written would look alike.
     """
     return _tick_of(load(data), tick_id, modified)
 
 
-def decode_claimed(data: bytes, tick_id: str, modified: float) -> tuple[Tick, dict[str, Any]]:
+def decode_claimed(data: bytes, tick_id: str, modified: Modified) -> tuple[Tick, dict[str, Any]]:
     """Like `decode`, with the claim's owner, token and time; {} when the file has none."""
     document = load(data)
     claim = document.pop(CLAIM, None)
@@ -136,8 +140,8 @@ def _plain(seen: _Peeked) -> bool:
     return bool(NAME.match(seen.cadence)) and abs(seen.priority) <= PRIORITY_LIMIT
 
 
-def _key_of(tick: _Peeked | Tick, modified: float) -> Key:
-    at = parse_iso(tick.enqueued_at) if tick.enqueued_at else round(modified, 3)
+def _key_of(tick: _Peeked | Tick, modified: Modified) -> Key:
+    at = parse_iso(tick.enqueued_at) if tick.enqueued_at else round(modified(), 3)
     ready = parse_iso(tick.not_before) if tick.not_before else 0.0
     return Key(-tick.priority, at, tick.id, tick.cadence, ready)
 
@@ -190,7 +194,7 @@ def _kind(value: object) -> str:
     return words.get(type(value), "a number")
 
 
-def _tick_of(document: dict[str, Any], tick_id: str, modified: float) -> Tick:
+def _tick_of(document: dict[str, Any], tick_id: str, modified: Modified) -> Tick:
     _check_text(document)
     known = {name: value for name, value in document.items() if name in _KNOWN}
     known.pop(CLAIM, None)
@@ -204,7 +208,7 @@ def _tick_of(document: dict[str, Any], tick_id: str, modified: float) -> Tick:
     return Tick(
         **known
         | {
-            "enqueued_at": seen.enqueued_at or iso(modified),
+            "enqueued_at": seen.enqueued_at or iso(modified()),
             "source": seen.source or "unknown",
             "failures": seen.failures,
             "payload": payload,

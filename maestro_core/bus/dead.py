@@ -1,0 +1,178 @@
+"""What operators do with dead letters, and the clearing of what is old: the rest of the
+directory engine. Moves go in batches, with one flush of each folder for all of a batch.
+
+Called by whoever holds consumer.lock; one thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from maestro_core.bus import codec
+from maestro_core.bus.producer import disk_error, live_holder, remember_key
+from maestro_core.bus.shelves import Shelf
+from maestro_core.errors import BadTick, Refused
+from maestro_core.layout import NAME
+from maestro_core.models import ActResult, Tick
+
+if TYPE_CHECKING:
+    from maestro_core.bus.directory import DirectoryEngine
+
+BATCH = 256
+_TAKEN: dict[Shelf, tuple[Shelf, ...]] = {
+    "inbox": ("inbox", "claimed"), "dlq": ("dlq",), "trash": (),
+}  # fmt: skip
+"""Where a tick of the same id stands in the way of a move there; in the trash the older yields."""
+STRAY_SECONDS = 36 * 3600.0
+"""A temp file older than that belongs to nobody (Maildir's rule)."""
+
+
+def retry(engine: DirectoryEngine, ids: Sequence[str]) -> list[ActResult]:
+    """Dead letters back to the inbox: attempts 0, failures kept."""
+    results = _move(engine, ids, "dlq", "inbox", revived)
+    for result in results:
+        if result.ok:
+            engine.arrived(result.id)
+    return results
+
+
+def discard(engine: DirectoryEngine, ids: Sequence[str]) -> list[ActResult]:
+    """Dead letters to the trash."""
+    return _move(engine, ids, "dlq", "trash", lambda tick: tick)
+
+
+def restore(engine: DirectoryEngine, ids: Sequence[str]) -> list[ActResult]:
+    """From the trash back to the dead letters."""
+    return _move(engine, ids, "trash", "dlq", lambda tick: tick)
+
+
+def revived(tick: Tick) -> Tick:
+    """A dead letter as it waits again."""
+    return tick.evolve(attempts=0, recoveries=0)
+
+
+def _move(
+    engine: DirectoryEngine,
+    ids: Iterable[str],
+    source: Shelf,
+    target: Shelf,
+    change: Callable[[Tick], Tick],
+) -> list[ActResult]:
+    results: list[ActResult] = []
+    todo = iter(dict.fromkeys(ids))
+    while batch := list(islice(todo, BATCH)):
+        with (
+            engine.explained(f"cannot move from {source} to {target}"),
+            engine.fs.lock(engine.layout.dedupe_lock),
+        ):
+            engine.pay_owed()
+            results += _Batch(engine, source, target, change).run(batch)
+    return results
+
+
+class _Batch:
+    """Place all, flush the target, take all away, flush the source."""
+
+    def __init__(
+        self, engine: DirectoryEngine, source: Shelf, target: Shelf, change: Callable[[Tick], Tick]
+    ) -> None:
+        self._engine = engine
+        self._shelves = engine.shelves
+        self._source = source
+        self._target = target
+        self._change = change
+
+    def run(self, ids: list[str]) -> list[ActResult]:
+        results = {tick_id: self._arrive(tick_id) for tick_id in ids}
+        placed = [tick_id for tick_id, result in results.items() if result.ok]
+        if placed and (trouble := self._finish(placed)):
+            results |= {tick_id: ActResult(tick_id, False, trouble) for tick_id in placed}
+        return list(results.values())
+
+    def _arrive(self, tick_id: str) -> ActResult:
+        try:
+            tick = self._find(tick_id)
+            if self._target == "inbox":
+                self._check_key(tick)
+            self._shelves.place(self._target, tick_id, codec.encode(self._change(tick)))
+        except (BadTick, Refused) as refusal:
+            return ActResult(tick_id, False, refusal.message)
+        except OSError as error:
+            return ActResult(tick_id, False, str(disk_error("cannot move it", error)))
+        return ActResult(tick_id, True)
+
+    def _find(self, tick_id: str) -> Tick:
+        taken: tuple[Shelf, ...] = _TAKEN[self._target]
+        try:
+            if not NAME.match(tick_id):
+                raise FileNotFoundError
+            tick, _ = self._shelves.load(self._source, tick_id)
+        except FileNotFoundError:
+            raise Refused(f"there is no such tick in {self._source}") from None
+        for shelf in taken:
+            if self._shelves.has(shelf, tick_id):
+                raise Refused(f"a tick with this id is in {shelf}")
+        return tick
+
+    def _check_key(self, tick: Tick) -> None:
+        """Two live ticks with one dedupe key are what the key is there to prevent."""
+        if tick.dedupe_key is None:
+            return
+        engine = self._engine
+        holder = live_holder(engine.layout, tick.dedupe_key, engine.fs)
+        if holder is not None:
+            raise Refused(f"{holder} is waiting or running with the same dedupe key")
+        remember_key(engine.layout, tick.dedupe_key, tick.id, engine.fs)
+
+    def _finish(self, placed: list[str]) -> str | None:
+        try:
+            self._shelves.flush(self._target)
+        except OSError as error:
+            self._owe(self._target, placed)
+            return str(disk_error("cannot move it", error))
+        self._owe(self._source, placed)
+        try:
+            self._engine.pay_owed()
+            self._shelves.flush(self._source)
+        except OSError as error:
+            return str(disk_error("moved, but not confirmed by the disk", error))
+        return None
+
+    def _owe(self, shelf: Shelf, ids: list[str]) -> None:
+        self._engine.owed.extend((shelf, tick_id) for tick_id in ids)
+
+
+def housekeep(engine: DirectoryEngine, older_than: float) -> dict[str, int]:
+    """Remove trash, acks, spent dedupe records and stray temp files; how many of each."""
+    layout = engine.layout
+    strays = max(older_than, engine.clock.wall() - STRAY_SECONDS)
+    removed = {
+        "trash": _sweep(engine, str(layout.trash), older_than),
+        "acks": _sweep(engine, str(layout.acks), older_than),
+        "tmp": _sweep(engine, str(layout.tmp), strays),
+    }
+    with engine.fs.lock(layout.dedupe_lock):
+        # A key whose tick still waits after all that time may come in once more.
+        removed["dedupe"] = _sweep(engine, str(layout.dedupe), older_than)
+    return removed
+
+
+def _sweep(engine: DirectoryEngine, folder: str, older_than: float) -> int:
+    count = 0
+    try:
+        names = engine.fs.names(folder)
+    except FileNotFoundError:
+        return 0
+    for name in names:
+        path = f"{folder}/{name}"
+        try:
+            if engine.fs.modified(path) < older_than:
+                engine.fs.unlink(path)
+                count += 1
+        except (FileNotFoundError, IsADirectoryError, PermissionError):
+            continue  # gone meanwhile, or none of ours
+    if count:
+        engine.fs.flush_folder(folder)
+    return count
