@@ -30,11 +30,14 @@ def encode_beat(beat: Beat) -> bytes:
 class Heart:
     """Writes beats; skips those that would come too soon and say nothing new."""
 
-    def __init__(self, layout: Layout, fs: FileSystem, clock: Clock, mode: str) -> None:
+    def __init__(
+        self, layout: Layout, fs: FileSystem, clock: Clock, mode: str, every: float = BEAT_SECONDS
+    ) -> None:
         self._layout = layout
         self._fs = fs
         self._clock = clock
-        self._last_at = -BEAT_SECONDS
+        self._every = every
+        self._last_at = clock.steady() - every
         self._last: Beat | None = None
         self.mode = mode
         self.started_at = iso(clock.wall())
@@ -42,7 +45,7 @@ class Heart:
 
     def due_in(self) -> float:
         """Seconds until the next beat must be written."""
-        return max(0.0, self._last_at + BEAT_SECONDS - self._clock.steady())
+        return max(0.0, self._last_at + self._every - self._clock.steady())
 
     def beat(self, beat: Beat) -> None:
         """Write it if it is due or tells something new. Raises OSError."""

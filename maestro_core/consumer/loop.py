@@ -35,18 +35,21 @@ SETTLE_POLL = 0.3
 class Consumer:
     """`start` once, `step` again and again, `begin_stop` and `finish` at the end."""
 
-    def __init__(self, ports: Ports, *, mode: str) -> None:
+    def __init__(
+        self, ports: Ports, *, mode: str, beat_seconds: float = BEAT_SECONDS
+    ) -> None:
         self.ports = ports
         self.stats = Stats(started_at=iso(ports.clock.wall()))
         self.gates = GateBook(ports.layout, ports.clock, ports.fs)
         self.flights = Flights()
         self.keeper = Gatekeeper(ports, self.gates, self.flights, self.stats)
         self.settler = Settler(ports.engine, self.gates, ports.journal, ports.clock, self.stats)
-        self.heart = Heart(ports.layout, ports.fs, ports.clock, mode)
+        self.heart = Heart(ports.layout, ports.fs, ports.clock, mode, beat_seconds)
         self.mailbox = Mailbox(ports.layout, ports.fs, ports.clock)
         self.stopping = False
         self.trouble: str | None = None
-        self._told: str | None = None
+        self._told: set[str] = set()
+        self._known: set[str] = set()
         self._starter = Starter(ports, self.keeper, self.flights, self.settler)
         self._looked_at = 0.0
 
@@ -85,7 +88,8 @@ class Consumer:
             self._drain()
         self.keeper.count_skips()
         self.beat()
-        self._told = self.trouble
+        if self.trouble is None:
+            self._told.clear()
         return self._pause()
 
     def is_idle(self) -> bool:
@@ -232,13 +236,14 @@ class Consumer:
             self._in_trouble("cannot write consumer.json", error)
 
     def _cadence_beats(self) -> dict[str, CadenceBeat]:
-        names = set(self.ports.settings.cadences) | set(self.ports.engine.waiting())
-        names |= self.keeper.paused | {name for name, _ in self.gates.items()}
-        names |= {flight.claim.tick.cadence for flight in self.flights}
+        """Every cadence that this consumer has heard of."""
+        self._known |= self.ports.settings.cadences.keys() | self.ports.engine.waiting().keys()
+        self._known |= self.keeper.paused | {name for name, _ in self.gates.items()}
+        self._known |= {flight.claim.tick.cadence for flight in self.flights}
         policy, clock = self.ports.breaker, self.ports.clock
         return {
             name: cadence_beat(self.gates, name, self.keeper.held(name), policy, clock)
-            for name in sorted(names)
+            for name in sorted(self._known)
         }
 
     def _pause(self) -> float:
@@ -265,5 +270,6 @@ class Consumer:
         """Say it in the heartbeat, and once in the journal."""
         strerror = error.strerror if isinstance(error, OSError) else None
         self.trouble = f"{what}: {strerror or error}" if error is not None else what
-        if self.trouble != self._told:
+        if self.trouble not in self._told:
+            self._told.add(self.trouble)
             self.ports.journal.write("error", "trouble", error=self.trouble)

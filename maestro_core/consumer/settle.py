@@ -12,14 +12,15 @@ from maestro_core.consumer.breaker import CLOSED, after_failure, breaker_policy
 from maestro_core.consumer.gates import LONGEST_HOLD, GateBook
 from maestro_core.consumer.policy import is_spent
 from maestro_core.journal import Journal
-from maestro_core.models import CadenceState, Claim, Failure, Hold, HoldKind, RunResult, Stats, Tick
+from maestro_core.models import CadenceState, Claim, Failure, Hold, RunResult, Stats, Tick
 from maestro_core.session.failures import FailurePolicy, policy_for
 from maestro_core.settings import ConsumerSettings
 
 GIVEN_BACK = ("shutdown", "emergency_stop")
 """Outcomes that are not the tick's doing: it goes back as if it had not been claimed."""
 
-HOLD_KINDS: dict[str, HoldKind] = {"auth": "auth", "quota": "quota", "overload": "overload"}
+LONGEST_GROWN_HOLD = 1800.0
+"""Seconds: a hold without a named end doubles with each one in a row, up to this."""
 
 
 class Settler:
@@ -33,6 +34,7 @@ class Settler:
         self._journal = journal
         self._clock = clock
         self._stats = stats
+        self._holds_in_a_row = 0
 
     def settle(
         self, claim: Claim, result: RunResult, settings: ConsumerSettings, *,
@@ -51,6 +53,7 @@ class Settler:
 
     def _succeeded(self, claim: Claim, result: RunResult, *, inline: bool, run_id: str) -> None:
         self._engine.complete(claim)
+        self._holds_in_a_row = self._holds_in_a_row if inline else 0
         self.close_circuit(claim.tick.cadence, reason="success")
         stage = "inline_completed" if inline else "subsession_completed"
         self._log(
@@ -139,13 +142,18 @@ class Settler:
 
     def _hold_all(self, result: RunResult, policy: FailurePolicy) -> None:
         now, wall = self._clock.steady(), self._clock.wall()
-        seconds = result.hold_until - wall if result.hold_until > wall else policy.hold_seconds
-        kind = HOLD_KINDS.get(result.failure_class or "", "overload")
-        hold = Hold(kind, now + min(seconds, LONGEST_HOLD), now, result.reason or kind)
+        named = result.hold_until - wall
+        seconds = named if named > 0 else self._grown(policy.hold_seconds)
+        self._holds_in_a_row += 1
+        reason = result.reason or policy.title
+        hold = Hold(policy.hold_kind, now + min(seconds, LONGEST_HOLD), now, reason)
         self._gates.set_hold(hold)
-        self._journal.write(
-            "error", "hold_set", kind=kind, reason=hold.reason, until=iso(wall + hold.until - now)
-        )
+        until = iso(wall + hold.until - now)
+        self._journal.write("error", "hold_set", kind=hold.kind, reason=reason, until=until)
+
+    def _grown(self, seconds: float) -> float:
+        grown = seconds * 2.0 ** min(self._holds_in_a_row, 10)
+        return max(seconds, min(grown, LONGEST_GROWN_HOLD))
 
     def _hold_cadence(self, cadence: str, policy: FailurePolicy) -> None:
         before = self._gates.get(cadence)

@@ -29,6 +29,7 @@ from maestro_core.settings import CadenceSettings, ConsumerSettings, Settings
 from tests.support import read_json
 
 Script = Callable[[RunSpec], tuple[float, RunResult]]
+BEAT = 60.0
 OK = RunResult(outcome="ok", exit_code=0)
 FAIL = RunResult(
     outcome="failed", exit_code=1, failure_class="unknown", reason="exit 1: boom"
@@ -100,12 +101,22 @@ class FakeJobs:
         return _Answered(function())
 
 
-class FullDisk(OsFiles):
+class QuickDisk(OsFiles):
+    """Real files without the flushes: these histories cut no power."""
+
+    def flush(self, path: Any) -> None:
+        pass
+
+    def flush_folder(self, path: Any) -> None:
+        pass
+
+
+class FullDisk(QuickDisk):
     """A disk without a free block while `full` is set; renames go on."""
 
     full = False
 
-    def create(self, path: Path, data: bytes) -> None:
+    def create(self, path: Any, data: bytes) -> None:
         if self.full:
             raise OSError(28, "No space left on device")
         super().create(path, data)
@@ -142,7 +153,7 @@ class Kit:
         **limits: Any,
     ) -> None:  # fmt: skip
         self.layout = Layout(root)
-        self.fs = fs or OsFiles()
+        self.fs = fs or QuickDisk()
         for folder in (*self.layout.folders(), self.layout.triggers):
             OsFiles().make_folder(folder)
         self.clock = clock or FakeClock()
@@ -164,7 +175,7 @@ class Kit:
             settings=self.settings, clock=self.clock, fs=self.fs,
             journal=Journal(self.layout, self.clock), wake=lambda: None,
         )  # fmt: skip
-        return Consumer(ports, mode="daemon")
+        return Consumer(ports, mode="daemon", beat_seconds=BEAT)
 
     # -- driving
 
