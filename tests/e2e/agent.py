@@ -148,6 +148,10 @@ class Agent:
         days = sorted(self.layout.logs.glob("????-??-??.jsonl"))
         return [json.loads(line) for day in days for line in day.read_text().splitlines()]
 
+    def operators(self) -> list[dict[str, Any]]:
+        """The operators' acts, oldest first."""
+        return [json.loads(line) for line in self.layout.operators_log.read_text().splitlines()]
+
     def runs(self, cadence: str) -> list[str | None]:
         """Outcomes in the ledger, oldest first; None for one that is going on."""
         rows = self.json("runs")["runs"]

@@ -61,6 +61,8 @@ class Terminal:
         self.screen = pyte.Screen(columns, rows)
         self.modes: set[int] = set()
         """Private modes that are on: 1049 alternate screen, 1000-1006 mouse, 2004 paste …"""
+        self.hidden: set[int] = set()
+        """Private modes that were turned off last: 25 is the cursor."""
         self._stream = pyte.ByteStream(self.screen)
         self._rest = b""
         self._changed = threading.Condition()
@@ -184,6 +186,7 @@ class Terminal:
         for numbers, way in _MODE.findall(data):
             for number in map(int, filter(None, numbers.split(b";"))):
                 (self.modes.add if way == b"h" else self.modes.discard)(number)
+                (self.hidden.discard if way == b"h" else self.hidden.add)(number)
         self._stream.feed(_FOREIGN.sub(b"", data))
 
 
