@@ -150,5 +150,22 @@ class FileBytes:
         return self._ends() == self._witnesses
 
 
+class NoBytes:
+    """Stands where there is no file."""
+
+    size = 0
+    state: State = "waiting"
+    trouble: str | None = None
+
+    def refresh(self) -> Change:
+        return "same"
+
+    def read(self, offset: int, count: int) -> bytes:
+        return _nothing(offset, count)
+
+    def reader(self) -> Reader:
+        return _nothing
+
+
 def _nothing(_offset: int, _count: int) -> bytes:
     return b""

@@ -1,0 +1,352 @@
+"""A log of any size on the screen: read where one looks, followed, searched, never held.
+
+A plain widget on the line API with a scroll state of its own. It paints only cells that
+changed, at the pace of the shared `LogClock`; keys are answered at once. Everything is on
+the app's thread but slices of indexing and search, which run in a thread one at a time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar, cast
+
+from rich.segment import Segment
+from rich.text import Text
+from textual import events
+from textual.binding import BindingType
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from maestro_core.observe.logfile import Line, LogFile
+from maestro_core.observe.logfile_bytes import NoBytes
+from maestro_tui.keys import bindings
+from maestro_tui.presentation.cells import fit, line
+from maestro_tui.presentation.log_status import LogFacts, paused_corner, status
+from maestro_tui.presentation.log_text import Redact
+from maestro_tui.themes import painter
+from maestro_tui.widgets.log_view_clock import clock_of
+from maestro_tui.widgets.log_view_find import Finder
+from maestro_tui.widgets.log_view_rows import Look, Note, Rows, differing
+from maestro_tui.widgets.log_view_watch import Watch
+from maestro_tui.widgets.log_view_window import Place, Window
+from maestro_tui.widgets.table import centred
+
+RUN_COST = 56
+"""About so many bytes go with each painted run of cells apart from its text."""
+
+_ACTIONS = ("move", "edge", "page", "sideways", "match", "copy", "follow", "wrap", "times",
+            "mark", "save", "zoom", "error")  # fmt: skip
+
+
+class LogView(Widget):
+    """See the module docstring. `compact` has no gutter and no status line (for a pane)."""
+
+    can_focus = True
+    ALLOW_SELECT = False
+    DEFAULT_CSS = "LogView { width: 1fr; height: 1fr; }"
+    BINDINGS: ClassVar[list[BindingType]] = cast(
+        "list[BindingType]",
+        [one for one in bindings("list", "log") if one.action.partition("(")[0] in _ACTIONS],
+    )
+
+    class Copied(Message):
+        """Somebody wants this text on their clipboard."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
+
+    class SaveAsked(Message):
+        """Somebody wants a copy of the log as a file."""
+
+    class Zoomed(Message):
+        """Somebody wants this log alone on the screen, or no longer."""
+
+    def __init__(
+        self,
+        path: Path | None = None,
+        *,
+        follow: bool = True,
+        compact: bool = False,
+        redact: Redact = str,
+        wall: Callable[[], float] = time.time,
+        name: str | None = None,
+        id: str | None = None,  # noqa: A002 -- Textual's name
+    ) -> None:
+        super().__init__(name=name, id=id)
+        self.follow = follow
+        self.compact = compact
+        self.redact = redact
+        self.wrap = self.times = False
+        self.left = 0
+        self.empty_text = "no log"
+        self._wall = wall
+        self._shown: list[Strip] = []
+        self._painted: tuple[Size, str] | None = None
+        self.show(path)
+
+    # ---- which log --------------------------------------------------------------------------
+
+    def show(self, path: Path | None) -> None:
+        """Show that file from now on; None = nothing."""
+        self.open(LogFile(path or NoBytes()), path.name if path else "")
+
+    def open(self, file: LogFile, title: str) -> None:
+        """Show that log from now on, followed or from its first line as the last one was."""
+        self.file, self.title = file, title
+        self.place = Place()
+        self.marks: set[int] = set()
+        self.news = Watch(file, self, self._wall)
+        self.news.pause(not self.follow)
+        self.finder = Finder(self)
+        self.lines = Rows(file, self.redact, self._note)
+        self.window = Window(file, self.lines.height)
+        self._origin: Callable[[int], str] | None = getattr(file.source, "origin", None)
+        file.refresh()
+        if self.is_mounted:
+            self.news.index()
+            self.repaint()
+
+    def on_mount(self) -> None:
+        clock_of(self.app).add(self)
+        self.news.index()
+
+    def on_unmount(self) -> None:
+        clock_of(self.app).remove(self)
+
+    def look(self) -> bool:
+        """Look at the file, from the clock; True when something is to be drawn."""
+        if not self.size or not self.display or not self.screen.is_current:
+            return False
+        dirty, void = self.news.look()
+        if void:
+            self.place, self.marks = Place(), set()
+            self.lines.forget()
+            self.finder.forget()
+        return dirty or self.finder.searching
+
+    # ---- painting ---------------------------------------------------------------------------
+
+    @property
+    def body_height(self) -> int:
+        """Rows for lines of the log."""
+        return max(1, self.size.height - (0 if self.compact else 1))
+
+    def repaint(self) -> int:
+        """Mark the cells that changed as dirty; about how many bytes that will send."""
+        if not self.is_mounted or not self.size:
+            return 0
+        if self._painted != (self.size, self.app.theme):
+            self.refresh()
+            return self.size.width * self.size.height
+        dirty: list[Region] = []
+        strips = self._strips()
+        for y, (old, new) in enumerate(zip(self._shown, strips, strict=True)):
+            start, end = differing(old, new) if new is not old else (0, 0)
+            if start < end:
+                dirty.append(Region(start, y, end - start, 1))
+        self._shown = strips
+        if dirty:
+            self.refresh(*dirty)
+        return sum(region.width + RUN_COST for region in dirty)
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        if self._painted != (self.size, self.app.theme):
+            self._painted = (self.size, self.app.theme)
+            self._shown = self._strips()
+        return [self._shown[y].crop(crop.x, crop.right) for y in crop.line_range]
+
+    def _strips(self) -> list[Strip]:
+        """Every row of the widget as it should be now."""
+        width, height = self.size
+        rows = self._log_strips()
+        if not rows:
+            rows = [self._strip(text) for text in centred([self._empty()], width, self.body_height)]
+        blank = self._strip(Text("", end=""))
+        rows += [blank] * (self.body_height - len(rows))
+        if self.compact:
+            return [*rows[:-1], self._with_corner(rows[-1])]
+        return [*rows, self._strip(status(self.facts(), width), "surface")][-height:]
+
+    def _log_strips(self) -> list[Strip]:
+        self.lines.dress(self._look())
+        if self.follow:
+            self.place = self.window.bottom(self.body_height)
+        shown = self.window.rows(self.place, self.body_height)
+        return [self.lines.strips(one)[number] for one, number in shown]
+
+    def _look(self) -> Look:
+        return Look(
+            self.size.width,
+            self.app.theme,
+            self._ground,
+            self.wrap,
+            0 if self.wrap else self.left,
+            self.finder.query,
+            not self.compact,
+            9 if self.times else 0,
+        )
+
+    @property
+    def _ground(self) -> str:
+        return "surface" if self.compact else "base"
+
+    def _note(self, one: Line) -> Note:
+        """What is special about a line of the view."""
+        at = self.news.arrivals.at(one.start) if self.times else None
+        return Note(
+            one.start in self.marks,
+            self.finder.hit - one.start if self.finder.hits(one) else None,
+            self._origin(one.start) if self._origin else "",
+            time.strftime("%H:%M:%S", time.localtime(at)) if at is not None else "",
+        )
+
+    def _empty(self) -> Text:
+        if isinstance(self.file.source, NoBytes):
+            return line((self.empty_text, "muted"))
+        words = {"live": "nothing written yet", "unreadable": "cannot be read"}
+        return line((words.get(self.file.state, "waiting for the file"), "muted"))
+
+    def _strip(self, text: Text, ground: str | None = None) -> Strip:
+        console, width = painter(self.app.theme), self.size.width
+        segments = fit(text, width).render(console)
+        base = console.get_style(ground or self._ground)
+        return Strip(Segment.apply_style(segments, base), width).simplify()
+
+    def _with_corner(self, row: Strip) -> Strip:
+        """The last row of a pane with the pause badge at its end."""
+        corner = paused_corner(self.facts(), self.size.width)
+        width = corner.cell_len
+        if not width:
+            return row
+        return Strip.join(
+            [row.crop(0, self.size.width - width), self._strip(corner).crop(0, width)]
+        )
+
+    def facts(self) -> LogFacts:
+        """What the status line says."""
+        file, news = self.file, self.news
+        number = file.line_number(self.place.start) if file.size else None
+        end = self.window.down(self.place, self.body_height).start
+        busy, style = self.finder.words()
+        return LogFacts(
+            self.title,
+            self.follow,
+            file.state,
+            file.size,
+            news.new,
+            news.counting,
+            None if number is None else number + 1,
+            file.count(),
+            min(1.0, end / file.size) if file.size else 1.0,
+            file.indexed_share,
+            busy or ("the file was written anew" if news.anew else ""),
+            style if busy else "warn",
+            tuple(word for word, on in (("wrap", self.wrap), ("times", self.times)) if on),
+            len(self.marks),
+            file.trouble,
+        )
+
+    # ---- moving -----------------------------------------------------------------------------
+
+    def go(self, place: Place, *, down: bool = False) -> None:
+        """Stand at that place; at the end after a move down, follow again."""
+        bottom = self.window.bottom(self.body_height)
+        self.place = min(place, bottom)
+        self.set_follow(down and place >= bottom)
+        self.news.anew = False
+        self.repaint()
+
+    def set_follow(self, follow: bool) -> None:
+        self.follow = follow
+        self.news.pause(not follow)
+
+    def scroll_rows(self, rows: int) -> None:
+        """Rows down, or up when negative."""
+        if rows < 0:
+            self.go(self.window.up(self.place, -rows))
+        elif not self.follow:
+            self.go(self.window.down(self.place, rows), down=True)
+
+    def action_move(self, step: int) -> None:
+        self.scroll_rows(step)
+
+    def action_page(self, pages: float) -> None:
+        self.scroll_rows(int(pages * self.body_height) or (1 if pages > 0 else -1))
+
+    def action_edge(self, side: int) -> None:
+        self.go(Place() if side < 0 else Place(self.file.size), down=side > 0)
+
+    def action_sideways(self, step: int) -> None:
+        self.left = max(0, self.left + step * max(8, self.size.width // 4))
+        self.repaint()
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        event.stop()
+        self.scroll_rows(3)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        event.stop()
+        self.scroll_rows(-3)
+
+    # ---- other keys -------------------------------------------------------------------------
+
+    def action_follow(self) -> None:
+        self.set_follow(not self.follow)
+        self.repaint()
+
+    def action_wrap(self) -> None:
+        self.wrap = not self.wrap
+        self.place = Place(self.place.start)
+        self.repaint()
+
+    def action_times(self) -> None:
+        self.times = not self.times
+        self.repaint()
+
+    def action_mark(self) -> None:
+        """Mark the line of the match, the last line while following, else the first one."""
+        shown = self.lines_in_view()
+        if shown:
+            hit = next((one for one in shown if self.finder.hits(one)), None)
+            self.marks ^= {(hit or shown[-1 if self.follow else 0]).start}
+            self.repaint()
+
+    def action_match(self, step: int) -> None:
+        self.finder.again(step)
+
+    def action_error(self, step: int) -> None:
+        self.finder.trouble(step)
+
+    def action_zoom(self) -> None:
+        self.post_message(self.Zoomed())
+
+    def action_save(self) -> None:
+        self.post_message(self.SaveAsked())
+
+    def action_copy(self) -> None:
+        """The marked lines, or what is on the screen, masked as it is shown."""
+        if text := self.text_shown():
+            self.post_message(self.Copied(text))
+
+    def lines_in_view(self) -> list[Line]:
+        shown = self.window.rows(self.place, self.body_height)
+        return list(dict.fromkeys(one for one, _ in shown))
+
+    def text_shown(self) -> str:
+        """Marked lines, or those in view, as plain text without escape sequences."""
+        marked = (self.file.line_at(start) for start in sorted(self.marks))
+        lines = [one for one in marked if one is not None] or self.lines_in_view()
+        return "\n".join(self.lines.plain(one) for one in lines)
+
+    def peel(self) -> bool:
+        """Take off one layer: a search or its match, then the marks; False when there is none."""
+        had = self.finder.peel()
+        if not had and self.marks:
+            had, self.marks = True, set()
+        self.repaint()
+        return had

@@ -1,0 +1,111 @@
+"""One repaint clock for all log views of an app, and what keeps it from flooding the line.
+
+Ten looks a second at the visible logs; a frame is drawn only when the last one has left
+for the terminal and the bytes a second that logs may cost are not used up. Keys do not wait
+for it. The clock stops while no log is on the screen.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
+
+from textual.app import App
+from textual.timer import Timer
+
+INTERVAL = 0.1
+WIRE_BUDGET = 40_000
+"""Bytes a second that frames of logs may send, all views together."""
+
+CALM = 20
+"""Looks without anything new after which only every third one is made."""
+
+
+class Ticking(Protocol):
+    """What the clock needs of a view."""
+
+    def look(self) -> bool:
+        """Look at the file; True when something is to be drawn."""
+        ...
+
+    def repaint(self) -> int:
+        """Draw it; about how many bytes that sends."""
+        ...
+
+
+class Budget:
+    """Frames are spaced so that they cost at most `rate` bytes a second."""
+
+    def __init__(self, rate: int = WIRE_BUDGET) -> None:
+        self.rate = rate
+        self._free_at = 0.0
+
+    def allows(self, now: float) -> bool:
+        return now >= self._free_at
+
+    def spend(self, count: int, now: float) -> None:
+        self._free_at = max(now, self._free_at) + count / self.rate
+
+
+class LogClock:
+    """The clock of one app; get it with `clock_of`. Runs on the app's thread."""
+
+    def __init__(self, app: App[Any]) -> None:
+        self._app = app
+        self.budget = Budget()
+        self._views: dict[Ticking, bool] = {}
+        self._timer: Timer | None = None
+        self._quiet = 0
+        self._ticks = 0
+
+    def add(self, view: Ticking) -> None:
+        """Begin to look at the file of a view that came on the screen."""
+        self._views[view] = True
+        if self._timer is None:
+            self._timer = self._app.set_interval(INTERVAL, self.tick, name="log clock")
+
+    def remove(self, view: Ticking) -> None:
+        self._views.pop(view, None)
+        if not self._views and self._timer is not None:
+            self._timer.stop()
+            self._timer = None
+
+    def tick(self) -> None:
+        """One look at every file; one frame if there is something to draw and room for it."""
+        self._ticks += 1
+        if self._quiet > CALM and self._ticks % 3:
+            return
+        for view in self._views:
+            if view.look():
+                self._views[view] = True
+        if not any(self._views.values()):
+            self._quiet += 1
+            return
+        self._quiet = 0
+        now = time.monotonic()
+        if self.budget.allows(now) and backlog(self._app) == 0:
+            self._draw(now)
+
+    def _draw(self, now: float) -> None:
+        for view, dirty in list(self._views.items()):
+            if dirty:
+                self.budget.spend(view.repaint(), now)
+                self._views[view] = False
+
+
+def backlog(app: App[Any]) -> int:
+    """Writes that wait for the terminal; more than none means that it is slower than we are."""
+    writer = getattr(app._driver, "_writer_thread", None)
+    queue = getattr(writer, "_queue", None)
+    return queue.qsize() if queue is not None else 0
+
+
+_clocks: WeakKeyDictionary[App[Any], LogClock] = WeakKeyDictionary()
+
+
+def clock_of(app: App[Any]) -> LogClock:
+    """The one log clock of that app."""
+    if app not in _clocks:
+        _clocks[app] = LogClock(app)
+    return _clocks[app]
