@@ -25,11 +25,9 @@ EXTRA_FOLDERS = ("~/.local/bin", "~/.claude/local", "/opt/homebrew/bin", "/usr/l
 
 UNATTENDED = {
     "DISABLE_AUTOUPDATER": "1",
-    # By itself the CLI retries a refused key or an outage ten times in three silent
-    # minutes; the consumer has a retry policy of its own.
-    "CLAUDE_CODE_MAX_RETRIES": "2",
 }
 """Filled in where neither the environment nor .env says otherwise."""
+MAX_RETRIES = "CLAUDE_CODE_MAX_RETRIES"
 
 _OUTER_SESSION = (
     "CLAUDECODE", "CLAUDE_CODE_ENTRYPOINT", "CLAUDE_CODE_SESSION_ID", "CLAUDE_CODE_SSE_PORT",
@@ -81,8 +79,13 @@ def session_environment(
     cadence: str,
     tick_id: str,
     run_id: str,
+    api_retries: int,
 ) -> dict[str, str]:
-    """Everything a sub-session (or an inline handler) is started with."""
+    """Everything a sub-session (or an inline handler) is started with.
+
+    Left to itself the CLI retries a refused key or an outage ten times in three silent
+    minutes; the consumer has a retry policy of its own, so `api_retries` are enough.
+    """
     env = effective(environ, dotenv)
     if key_refusal(env):
         env.pop(KEY, None)
@@ -91,6 +94,7 @@ def session_environment(
     env["PATH"] = widened_path(env)
     return {
         **UNATTENDED,
+        MAX_RETRIES: str(api_retries),
         **env,
         "AGENT_DIR": str(root),
         ROOT: str(root),

@@ -1,0 +1,99 @@
+"""The files of one run under logs/cadence-bus/subsessions: what went in, and what came out.
+
+The CLI writes its two log files itself, through descriptors opened for appending, so no
+reader can ever hold it up. Owner: the run's Work, from the consumer's thread.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from maestro_core.clock import iso
+from maestro_core.files import FILE_MODE, FOLDER_MODE, OsFiles
+
+TAIL = 4096
+"""Bytes of the end of a log that give a failure its reason."""
+
+
+class RunLogs:
+    """Made by `create`; the descriptors are closed by `release` once the CLI has them."""
+
+    def __init__(self, stem: Path, suffix: str) -> None:
+        self.stdout = stem.with_name(f"{stem.name}.stdout.log")
+        self.stderr = stem.with_name(f"{stem.name}.stderr.log")
+        self.stdin = stem.with_name(f"{stem.name}{suffix}")
+        self.fds: list[int] = []
+
+    @classmethod
+    def create(cls, folder: Path, cadence: str, now: float, *, suffix: str) -> RunLogs:
+        """Fresh empty log files named after the cadence and the wall time.
+
+        Two runs of one millisecond get two names: the later one takes the next free time.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        os.makedirs(folder, FOLDER_MODE, exist_ok=True)
+        while True:
+            stamp = iso(now)
+            name = f"{stamp[:10]}-{cadence}-{stamp.replace(':', '-').replace('.', '-')}"
+            logs = cls(folder / name, suffix)
+            try:
+                logs._open()
+            except FileExistsError:
+                now += 0.001
+            else:
+                return logs
+
+    def _open(self) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+        try:
+            for path in (self.stdout, self.stderr):
+                self.fds.append(os.open(path, flags, FILE_MODE))
+        except BaseException:
+            self.release()
+            raise
+
+    def outputs(self) -> tuple[int, int]:
+        """Descriptors for the CLI's stdout and stderr."""
+        return self.fds[0], self.fds[1]
+
+    def supply(self, text: bytes) -> int:
+        """Write the CLI's standard input to its file; a descriptor to read it from."""
+        OsFiles().create(self.stdin, text)
+        fd = os.open(self.stdin, os.O_RDONLY | os.O_CLOEXEC)
+        self.fds.append(fd)
+        return fd
+
+    def release(self) -> None:
+        """Close our descriptors; the CLI has its own."""
+        while self.fds:
+            os.close(self.fds.pop())
+
+    def kept(self) -> tuple[str | None, str | None]:
+        """Remove what is empty, each file on its own; the paths of what is left."""
+        return _keep_full(self.stdout), _keep_full(self.stderr)
+
+
+def _keep_full(path: Path) -> str | None:
+    try:
+        if path.stat().st_size > 0:
+            return str(path)
+        OsFiles().unlink(path)
+    except FileNotFoundError:
+        return None
+    return None
+
+
+def tail(path: Path, size: int = TAIL) -> str:
+    """The last bytes of a file as text; empty when there is none."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    try:
+        length = os.fstat(fd).st_size
+        return os.pread(fd, size, max(0, length - size)).decode("utf-8", "replace")
+    finally:
+        os.close(fd)

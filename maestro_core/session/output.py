@@ -1,0 +1,69 @@
+"""Reads a run's stdout log while it grows, a bounded piece at a time, into a transcript.
+
+Owner: the consumer's thread; `has_grown` may be asked from any.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from maestro_core.session.logcap import LogCap
+from maestro_core.session.transcript import Transcript
+
+PIECE = 2 << 20
+"""Bytes that one look takes in at most."""
+KEPT_STEPS = 50
+"""The runner needs the facts; whoever wants all steps reads the log."""
+
+_UNAUTHORISED = 401
+
+
+class Output:
+    """The stdout of one run."""
+
+    def __init__(self, path: Path) -> None:
+        self.transcript = Transcript(keep=KEPT_STEPS)
+        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._offset = 0
+        self._moved = 0
+
+    def read(self, now: float, cap: LogCap) -> None:
+        """Take in what is new, past what the cap has taken out of the file."""
+        self._offset, self._moved = self._offset - (cap.moved - self._moved), cap.moved
+        if self._offset < 0 or cap.head <= self._offset < cap.hole_end:
+            self._offset = cap.hole_end
+            self.transcript.lines.gap(cap.hole_end)
+        data = os.pread(self._fd, PIECE, self._offset)
+        self._offset += len(data)
+        if data:
+            self.transcript.feed(data, now)
+
+    def finish(self, now: float) -> None:
+        """There will be no more."""
+        self.transcript.close(now)
+
+    def behind(self) -> bool:
+        """Whether there is more to read."""
+        return os.fstat(self._fd).st_size > self._offset
+
+    def has_grown(self) -> bool:
+        """The same, from any thread; False once it is closed."""
+        try:
+            return self.behind()
+        except OSError:
+            return False
+
+    def close(self) -> None:
+        os.close(self._fd)
+        self._fd = -1
+
+    def reason_to_end(self, retry_cap: int) -> Literal["auth", "retries"] | None:
+        """Whether waiting on is of no use: a refused key, or retry after retry."""
+        retry = self.transcript.retry
+        if retry is None:
+            return None
+        if retry.status == _UNAUTHORISED:
+            return "auth"
+        return "retries" if retry.attempt > retry_cap else None

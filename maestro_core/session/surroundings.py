@@ -1,0 +1,64 @@
+"""What a run needs around it, and the limits it is held to."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Protocol
+
+from msgspec import Struct
+
+from maestro_core.clock import Clock
+from maestro_core.layout import Layout
+from maestro_core.session.ledger import Ledger
+from maestro_core.settings import Settings
+
+RESULT_GRACE = 20.0
+BACKGROUND_GRACE = 300.0
+
+
+class Writes(Protocol):
+    """The part of the journal that a run uses."""
+
+    def write(self, level: str, stage: str, **fields: object) -> None: ...
+
+
+class Limits(Struct, frozen=True):
+    """What a run may cost beside its time."""
+
+    log_cap: int
+    """Bytes of a log file that stay on the disk."""
+    api_retry_cap: int
+    """Retries of one request that the CLI may make by itself."""
+    result_grace: float = RESULT_GRACE
+    """Seconds that the CLI may live on after its result."""
+    background_grace: float = BACKGROUND_GRACE
+    """The same while it waits for tasks that it started in the background."""
+
+
+class Surroundings(Struct, frozen=True):
+    """Shared by all runs of a launcher, but for the limits, which are those at its start."""
+
+    layout: Layout
+    clock: Clock
+    journal: Writes
+    ledger: Ledger
+    limits: Limits
+
+
+def limits_of(settings: Settings) -> Limits:
+    """The limits that the settings ask for."""
+    consumer = settings.consumer
+    return Limits(int(consumer.log_cap_mb * (1 << 20)), consumer.api_retry_cap)
+
+
+def oom_kills() -> int:
+    """How often this machine has killed for want of memory since its start; 0 = nobody counts."""
+    if not sys.platform.startswith("linux"):
+        return 0
+    try:
+        lines = Path("/proc/vmstat").read_text().splitlines()
+    except OSError:
+        return 0
+    found = (line.split()[1] for line in lines if line.startswith("oom_kill "))
+    return int(next(found, "0"))

@@ -1,0 +1,278 @@
+"""One run from its start to its end, as a state machine that `poll` drives.
+
+    running ── time is up, stop, no use waiting ──> ending ── grace is over ──> killing
+       └───────── the CLI ends ─────────┴──────────────────────────────────────────┴──> gone
+    gone ── nobody of the family is left, its output is read, its row is written ──> a result
+
+Owner: the consumer's thread. A listening thread (see child) only wakes it, and keeps the
+logs within their cap. Nothing here waits.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Literal
+
+from maestro_core.clock import iso
+from maestro_core.models import Running, RunResult
+from maestro_core.session import processes
+from maestro_core.session.api import RunSpec, StopKind
+from maestro_core.session.child import Child
+from maestro_core.session.ledger import LedgerTrouble
+from maestro_core.session.logcap import LogCap
+from maestro_core.session.logs import RunLogs, tail
+from maestro_core.session.outcome import Cause, Ending, Tails, Verdict, conclude
+from maestro_core.session.output import Output
+from maestro_core.session.surroundings import Surroundings, oom_kills
+
+Phase = Literal["running", "ending", "killing", "gone"]
+
+LOOK_SECONDS = 2.0
+"""How often the family is looked at while it runs (the keeper adopts what gets away)."""
+KEEPER_SECONDS = 15.0
+"""A keeper that has not ended the family by then is killed itself."""
+STUBBORN_SECONDS = 5.0
+"""How long processes that survive SIGKILL are waited for before the run ends without them."""
+
+
+class SubSession:
+    """A started run (`Work`)."""
+
+    def __init__(
+        self, spec: RunSpec, around: Surroundings, logs: RunLogs, child: Child,
+        wake: Callable[[], None], started_at: str,
+    ) -> None:  # fmt: skip
+        self.spec = spec
+        self._around, self._logs, self._child, self._wake = around, logs, child, wake
+        self._started_at, self._begun = started_at, around.clock.awake()
+        self._phase: Phase = "running"
+        self._cause: Cause | None = None
+        self._result: RunResult | None = None
+        self._due = self._begun + spec.timeout_seconds
+        self._result_since: float | None = None
+        self._next_look = 0.0
+        self._gone_since: float | None = None
+        self._family = processes.Family(child.keeper, (child.pid or 0, child.token))
+        self._output = Output(logs.stdout)
+        cap = around.limits.log_cap
+        self._caps = [LogCap(path, cap) for path in (logs.stdout, logs.stderr)]
+        self._caps_wanted = self._caps_done = False
+        self._oom_kills = oom_kills()
+
+    # ---- the seam -----------------------------------------------------------------------
+
+    def running(self) -> Running:
+        clock = self._around.clock
+        left = self._begun + self.spec.timeout_seconds - clock.awake()
+        return Running(
+            run_id=self.spec.run_id,
+            tick_id=self.spec.tick.id,
+            cadence=self.spec.tick.cadence,
+            pid=self._child.pid,
+            started_at=self._started_at,
+            timeout_at=iso(clock.wall() + left),
+            stdout_path=str(self._logs.stdout),
+            stderr_path=str(self._logs.stderr),
+            attempt=self.spec.tick.attempts,
+            activity=self._activity(),
+        )
+
+    def poll(self) -> RunResult | None:
+        if self._result is None:
+            self._output.read(self._around.clock.wall(), self._caps[0])
+            self._advance(self._around.clock.awake())
+        return self._result
+
+    def stop(self, kind: StopKind, *, at_once: bool = False) -> None:
+        if self._result is None:
+            self._end(kind, self._around.clock.awake(), at_once=at_once)
+
+    # ---- the states ---------------------------------------------------------------------
+
+    def _advance(self, now: float) -> None:
+        if self._child.gone():
+            self._leave(now)
+            return
+        self._look(now)
+        if self._phase == "running":
+            self._watch(now)
+        elif self._phase == "ending" and now >= self._due:
+            self._kill(now)
+        elif self._phase == "killing" and now >= self._due:
+            self._child.kill_keeper()
+
+    def _watch(self, now: float) -> None:
+        """Whether there is a reason to end it."""
+        if self._child.wait_status is not None:
+            return  # it has ended by itself; the keeper is ending what it left
+        cause = self._output.reason_to_end(self._around.limits.api_retry_cap)
+        if cause is not None:
+            self._end(cause, now)
+        elif self._result_overdue(now):
+            self._end("result", now)
+        elif now >= self._due:
+            self._end("timeout", now)
+
+    def _result_overdue(self, now: float) -> bool:
+        """Whether its result is out, and it has had its time to leave."""
+        transcript, limits = self._output.transcript, self._around.limits
+        if not transcript.finished:
+            self._result_since = None
+            return False
+        self._result_since = now if self._result_since is None else self._result_since
+        grace = limits.background_grace if transcript.background else limits.result_grace
+        return now - self._result_since >= grace
+
+    def _end(self, cause: Cause, now: float, *, at_once: bool = False) -> None:
+        """TERM, or straight to KILL; a later and harder order is obeyed, the cause stays."""
+        if self._cause is None:
+            self._cause = cause
+            self._around.journal.write(
+                "info" if cause == "result" else "warn", "subsession_ending", cause=cause,
+                run_id=self.spec.run_id, id=self.spec.tick.id, cadence=self.spec.tick.cadence,
+                at_once=at_once,
+            )  # fmt: skip
+        if at_once:
+            self._kill(now)
+        elif self._phase == "running":
+            self._look(now, force=True)
+            self._phase, self._due = "ending", now + self.spec.kill_grace_seconds
+            self._child.order(b"T")
+
+    def _kill(self, now: float) -> None:
+        if self._phase != "killing":
+            self._look(now, force=True)
+            self._phase, self._due = "killing", now + KEEPER_SECONDS
+            self._child.order(b"K")
+
+    def _look(self, now: float, *, force: bool = False) -> None:
+        if force or now >= self._next_look:
+            self._next_look = now + LOOK_SECONDS
+            self._family.look()
+
+    # ---- the end ------------------------------------------------------------------------
+
+    def _leave(self, now: float) -> None:
+        """The keeper is gone: make sure that everybody is, read on, conclude."""
+        if self._gone_since is None:
+            self._phase, self._gone_since = "gone", now
+        survivors = self._survivors()
+        if survivors and now - self._gone_since < STUBBORN_SECONDS:
+            return
+        if self._output.behind():
+            return
+        if not self._logs_fit():
+            return
+        if survivors:
+            self._tell("processes_left", pids=[one.pid for one in survivors])
+        self._result = self._conclude(now)
+        self._child.close()
+        self._output.close()
+
+    def _logs_fit(self) -> bool:
+        """Whether the logs are as small as they have to be; else the other thread sees to it."""
+        if self._caps_done or all(cap.fits() for cap in self._caps):
+            for cap in (one for one in self._caps if one.capped):
+                self._tell("log_capped", path=str(cap.path), bytes=cap.total)
+            return True
+        self._caps_wanted = True
+        return False
+
+    def _survivors(self) -> list[processes.Process]:
+        """Kill whatever of the run is alive; who that was."""
+        wanted = processes.of_run(self.spec.run_id, self._around.layout.root)
+        self._family.add(processes.marked(wanted))
+        return self._family.kill()
+
+    def _conclude(self, now: float) -> RunResult:
+        self._output.finish(self._around.clock.wall())
+        ending = self._ending()
+        tails = Tails(tail(self._logs.stdout), tail(self._logs.stderr))
+        verdict = conclude(ending, self._output.transcript, tails, self._around.clock.wall())
+        stdout, stderr = self._logs.kept()
+        result = _result(ending, verdict, now - self._begun, (stdout, stderr), self._output)
+        self._write_row(result)
+        return result
+
+    def _ending(self) -> Ending:
+        child = self._child
+        refused = child.refused
+        code, by_signal = _code_and_signal(child)
+        return Ending(
+            exit_code=code,
+            signal=by_signal,
+            cause=self._cause,
+            not_started=None if refused is None else f"could not start: {os.strerror(refused)}",
+            failure_class=None if refused is None else "not_started",
+            trouble=None if child.wait_status is not None else "its keeper was ended",
+            out_of_memory=oom_kills() > self._oom_kills,
+            timeout=self.spec.timeout_seconds,
+        )
+
+    def _write_row(self, result: RunResult) -> None:
+        try:
+            ended_at = iso(self._around.clock.wall())
+            self._around.ledger.finish(self.spec.run_id, result, ended_at)
+        except LedgerTrouble as error:
+            self._tell("ledger_trouble", error=str(error))
+
+    # ---- the rest -----------------------------------------------------------------------
+
+    def _activity(self) -> str | None:
+        if self._phase in ("ending", "killing"):
+            return f"being ended ({self._cause})"
+        return self._output.transcript.activity()
+
+    def _tell(self, stage: str, **fields: object) -> None:
+        self._around.journal.write(
+            "warn", stage, run_id=self.spec.run_id, id=self.spec.tick.id,
+            cadence=self.spec.tick.cadence, **fields,
+        )  # fmt: skip
+
+    def pause(self) -> float:
+        """Seconds for which the listening thread need not look. From that thread."""
+        if self._child.silent:
+            return 0.01
+        left = self._due - self._around.clock.awake()
+        return min(max(left, 0.01), min(cap.pause() for cap in self._caps))
+
+    def on_news(self, spoken: bool) -> None:
+        """The keeper has spoken, or some time has gone by. From the listening thread."""
+        for cap in self._caps:
+            cap.check()
+        if self._caps_wanted and not self._caps_done:
+            for cap in self._caps:
+                cap.compact()
+            self._caps_done = True
+        due = self._around.clock.awake() >= self._due
+        if spoken or due or self._output.has_grown():
+            self._wake()
+
+
+def _code_and_signal(child: Child) -> tuple[int | None, int | None]:
+    """Exit code or signal of the CLI; of its keeper, if nobody saw the CLI end."""
+    status = child.wait_status
+    if status is None:
+        code = child.keeper_code or 0
+        return (None, -code) if code < 0 else (None, None)
+    code = os.waitstatus_to_exitcode(status)
+    return (None, -code) if code < 0 else (code, None)
+
+
+def _result(
+    ending: Ending, verdict: Verdict, duration: float, paths: tuple[str | None, str | None],
+    output: Output,
+) -> RunResult:  # fmt: skip
+    return RunResult(
+        outcome=verdict.outcome,
+        exit_code=ending.code,
+        signal=ending.signal,
+        failure_class=verdict.failure_class,
+        reason=verdict.reason,
+        hold_until=verdict.hold_until,
+        duration=duration,
+        stdout_path=paths[0],
+        stderr_path=paths[1],
+        usage=output.transcript.usage(),
+    )
