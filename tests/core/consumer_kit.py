@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from maestro_core.bus.directory import DirectoryEngine
 
+from maestro_core.bus.directory import DirectoryEngine
 from maestro_core.clock import FakeClock, iso
 from maestro_core.consumer.heart import stopped_cleanly
 from maestro_core.consumer.jobs import Job, JobResult
