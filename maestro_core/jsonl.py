@@ -14,11 +14,14 @@ import json
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from maestro_core.files import FILE_MODE, FOLDER_MODE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
 
 BLOCK = 1 << 16
 LINE_LIMIT = 1 << 20

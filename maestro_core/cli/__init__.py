@@ -1,0 +1,1 @@
+"""The headless commands. `main` dispatches; each command is imported only when it is asked for."""

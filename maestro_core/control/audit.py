@@ -11,11 +11,14 @@ from __future__ import annotations
 import os
 import pwd
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from maestro_core.jsonl import append_line, encode_line, map_strings
 from maestro_core.layout import Layout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
 
 _ADDRESS = re.compile(r"[0-9A-Za-z.:%_-]{1,64}\Z")
 

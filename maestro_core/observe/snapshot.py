@@ -10,7 +10,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from maestro_core.models import CadenceWord, HoldBeat, RunRow, Running, Stats
+from maestro_core.models import CadenceWord, HoldBeat, Running, RunRow, Stats
 
 ConsumerWord = Literal["live", "stale", "stopped", "crashed", "none"]
 
@@ -32,7 +32,7 @@ class ConsumerView(Struct, frozen=True, kw_only=True):
 
 
 class MarkerView(Struct, frozen=True):
-    """An operator's marker (pause, emergency stop): who, when, why; None = the file does not say."""
+    """An operator's marker (pause, emergency stop): who, when, why; None = it does not say."""
 
     at: float | None
     by: str | None

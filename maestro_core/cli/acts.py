@@ -1,0 +1,57 @@
+"""What the acting commands share: the operator they act through, and how an answer is told."""
+
+from __future__ import annotations
+
+import argparse
+
+from msgspec import to_builtins
+
+from maestro_core.cli.main import Context
+from maestro_core.cli.output import Printer, printer_for
+from maestro_core.control.commands import Ack
+from maestro_core.control.operator import Operator, current_actor
+from maestro_core.layout import Layout
+
+MOST_LINES = 20
+
+
+class Desk:
+    """The operator and the printer of one command."""
+
+    def __init__(self, context: Context, arguments: argparse.Namespace) -> None:
+        self.layout: Layout = context.layout()
+        self.printer: Printer = printer_for(self.layout)
+        self.operator = Operator(
+            self.layout,
+            actor=current_actor("cli"),
+            read_only=context.read_only,
+            redact=self.printer.clean,
+        )
+        self._as_json: bool = arguments.json
+
+    def tell(self, ack: Ack) -> int:
+        """Print what came of it: done on stdout, refused on stderr; the exit code."""
+        if self.operator.trouble:
+            self.printer.note(f"note: {self.operator.trouble}")
+        if self._as_json:
+            self.printer.document(to_builtins(ack))
+            return 0 if ack.ok else 1
+        done = [one for one in ack.outcomes if one.ok]
+        failed = [one for one in ack.outcomes if not one.ok]
+        for one in done[:MOST_LINES]:
+            self.printer.line(f"{one.target}: {one.detail or 'done'}")
+        if len(done) > MOST_LINES:
+            self.printer.line(f"… and {len(done) - MOST_LINES:,} more")
+        for one in failed[:MOST_LINES]:
+            self.printer.note(f"maestro-tui: {one.target}: {one.detail or 'refused'}")
+        if len(failed) > MOST_LINES:
+            self.printer.note(f"… and {len(failed) - MOST_LINES:,} more refused")
+        return 0 if ack.ok else 1
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print a JSON document")
+
+
+def add_reason(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--reason", metavar="R", help="why, for whoever looks next")

@@ -1,0 +1,119 @@
+"""Put a tick into the inbox and print its id.
+
+With --dedupe-key nothing is added while an earlier tick with that key waits or runs: the id
+of that one is printed instead, and stderr says so.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+from maestro_core.bus.producer import make_document, publish_tick
+from maestro_core.errors import ReadOnly, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from typing import Any
+
+    from maestro_core.cli.main import Context
+    from maestro_core.layout import Layout
+
+OPERATOR = "operator"
+
+
+def configure(parser: argparse.ArgumentParser, _name: str) -> None:
+    parser.add_argument("cadence", metavar="CADENCE")
+    parser.add_argument(
+        "--source",
+        default=OPERATOR,
+        metavar="S",
+        help="who asks; only an operator's ticks (the default) are noted in operators.jsonl",
+    )
+    parser.add_argument("--payload", metavar="JSON", help="any JSON value; - reads it from stdin")
+    parser.add_argument("--dedupe-key", metavar="K", help="at most one live tick with this key")
+    parser.add_argument(
+        "--not-before", metavar="T", help="wait until then: ISO 8601, or from now: +30m"
+    )
+    parser.add_argument("--priority", type=int, default=0, metavar="N", help="higher goes first")
+    parser.add_argument("--json", action="store_true", help="print a JSON document")
+
+
+def run(arguments: argparse.Namespace, context: Context) -> int:
+    layout = context.layout()
+    if context.read_only:
+        raise ReadOnly("read-only: this session may not enqueue a tick", "leave out --read-only")
+    now = time.time()
+    document = make_document(
+        arguments.cadence,
+        source=arguments.source,
+        now_wall=now,
+        priority=arguments.priority,
+        not_before=_not_before(arguments.not_before, now),
+        dedupe_key=arguments.dedupe_key,
+        **_payload(arguments.payload),
+    )
+    tick_id, fresh = publish_tick(layout, document)
+    print(_json(tick_id, fresh) if arguments.json else tick_id)
+    if not fresh:
+        print(f"not added: {tick_id} has this dedupe key and is still live", file=sys.stderr)
+    elif not _is_known(layout, arguments.cadence):
+        print(
+            f"note: {arguments.cadence} is not in config/cadences.toml and has no prompt"
+            f" schedules/triggers/{arguments.cadence}.md: its tick will be dead-lettered",
+            file=sys.stderr,
+        )
+    if arguments.source == OPERATOR:
+        _audit(layout, document, tick_id, fresh)
+    return 0
+
+
+def _not_before(word: str | None, now: float) -> str | None:
+    if word is None:
+        return None
+    from maestro_core.cli.parse import point_in_time
+    from maestro_core.clock import iso
+
+    return iso(point_in_time(word, now))
+
+
+def _payload(text: str | None) -> dict[str, Any]:
+    if text is None:
+        return {}
+    try:
+        return {"payload": json.loads(sys.stdin.read() if text == "-" else text)}
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"the payload is no JSON: {error}", "quote it for the shell") from error
+
+
+def _is_known(layout: Layout, cadence: str) -> bool:
+    """Roughly, because the settings are slow to load: a prompt, or its name in the settings."""
+    if layout.prompt(cadence).exists():
+        return True
+    try:
+        with open(layout.cadences_toml, "rb") as file:
+            return cadence.encode() in file.read(1 << 20)
+    except OSError:
+        return False
+
+
+def _audit(layout: Layout, document: dict[str, Any], tick_id: str, fresh: bool) -> None:
+    from maestro_core.control import audit
+
+    trouble = audit.record(
+        layout,
+        at=document["enqueued_at"],
+        actor=audit.who("cli"),
+        verb="enqueue",
+        targets=[document["cadence"]],
+        ok=True,
+        after={"id": tick_id, "fresh": fresh},
+    )
+    if trouble:
+        print(f"note: {trouble}", file=sys.stderr)
+
+
+def _json(tick_id: str, fresh: bool) -> str:
+    return json.dumps({"schema_version": 1, "id": tick_id, "fresh": fresh}, indent=2)

@@ -1,0 +1,233 @@
+"""`maestro-tui`: finds the command, the agent root and the words for what went wrong.
+
+Global options may stand before or after the command. Nothing slow is imported here: starting
+up is most of what a small command costs. The console is handed in, so that the core does not
+know it.
+
+Exit codes: 0 done, 1 refused or failed (the reason on stderr), 2 wrong usage; doctor also 3.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+from maestro_core import __version__
+from maestro_core.errors import MaestroError, UsageError
+from maestro_core.layout import Layout, find_root
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+    from typing import Protocol
+
+    class OpenConsole(Protocol):
+        """Opens the console on an agent root and returns its exit code."""
+
+        def __call__(
+            self, layout: Layout, *, attach: bool, read_only: bool, demo: bool = False
+        ) -> int: ...
+
+
+PROGRAM = "maestro-tui"
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("demo", "a throw-away agent root with lively cadences, in the console"),
+    "run": ("run", "the consumer without a console"),
+    "enqueue": ("enqueue", "put a tick into the inbox"),
+    "status": ("status", "what runs, what is held and why, what waits"),
+    "cadences": ("cadences", "every cadence and how it stands"),
+    "explain": ("explain", "why a cadence is not running, and what lifts it"),
+    "runs": ("runs", "the ledger: sub-sessions that ran"),
+    "tail": ("tail", "follow the output of a run"),
+    "journal": ("journal", "what the bus and its operators did"),
+    "costs": ("costs", "tokens and money by day, cadence or model"),
+    "dlq": ("dlq", "dead letters: list, retry, discard, restore"),
+    "circuit": ("circuit", "close, open or probe the circuit of a cadence"),
+    "hold": ("hold", "lift a usage-limit, sign-in or budget hold"),
+    "pause": ("pause", "hold a cadence until it is resumed"),
+    "resume": ("pause", "let a paused cadence run again"),
+    "cancel": ("cancel", "end a run"),
+    "estop": ("estop", "emergency stop: nothing is claimed; --clear lifts it"),
+    "doctor": ("doctor", "checks with a remedy each"),
+}
+"""Command -> its module in this package, and what it does."""
+
+
+class Context:
+    """What a command is run with. `read_only` is enforced by the operator, not by the command."""
+
+    def __init__(self, options: Globals, open_console: OpenConsole) -> None:
+        self.read_only = options.read_only
+        self.open_console = open_console
+        self._root = options.root
+
+    def layout(self) -> Layout:
+        """The agent root. Raises UsageError when there is none."""
+        return find_root(self._root, os.environ, ".")
+
+
+class Globals:
+    """The options that stand before the command."""
+
+    def __init__(self) -> None:
+        self.root: str | None = None
+        self.attach = False
+        self.read_only = False
+        self.help = False
+        self.version = False
+
+
+def main(argv: list[str], open_console: OpenConsole) -> int:
+    """Run one command line and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = _guarded(lambda: _run(argv, open_console))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has seen enough. Python would complain again at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
+
+
+def _guarded(run: Callable[[], int]) -> int:
+    """Errors that people can do something about become a line on stderr."""
+    try:
+        return run()
+    except MaestroError as error:
+        complain(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        complain(MaestroError(f"{error.strerror or error}{where}"))
+        return 1
+
+
+def complain(error: MaestroError) -> None:
+    """What went wrong, and what to do about it, on stderr."""
+    from maestro_core.redact import Redactor
+    from maestro_core.text import visible
+
+    redact = Redactor(os.environ)
+    problems = getattr(error, "problems", None) or [error.message]
+    for line in problems:
+        print(f"{PROGRAM}: {visible(redact(line))}", file=sys.stderr)
+    if error.hint:
+        print(f"  {visible(redact(error.hint))}", file=sys.stderr)
+
+
+def _run(argv: list[str], open_console: OpenConsole) -> int:
+    options, rest = split(argv)
+    if options.version:
+        print(f"{PROGRAM} {__version__}")
+        return 0
+    if options.help:
+        print(overview())
+        return 0
+    context = Context(options, open_console)
+    if not rest:
+        return open_console(context.layout(), attach=options.attach, read_only=options.read_only)
+    if options.attach:
+        raise UsageError("--attach belongs to the console: it goes with no command")
+    return _command(rest[0], rest[1:], context)
+
+
+def _command(name: str, words: list[str], context: Context) -> int:
+    if name not in COMMANDS:
+        raise UsageError(f"there is no command {name!r}", _suggestion(name))
+    import argparse
+
+    module = import_module(f"maestro_core.cli.{COMMANDS[name][0]}")
+    parser = argparse.ArgumentParser(
+        f"{PROGRAM} {name}", description=module.__doc__, formatter_class=_formatter
+    )
+    module.configure(parser, name)
+    for one in _leaves(parser):
+        one.formatter_class = _formatter
+        one.add_argument("--root", metavar="DIR", help="the agent root", default=argparse.SUPPRESS)
+        one.add_argument(
+            "--read-only", action="store_true", default=argparse.SUPPRESS, help="change nothing"
+        )
+    arguments = parser.parse_args(words)
+    context.read_only |= getattr(arguments, "read_only", False)
+    context._root = getattr(arguments, "root", context._root)
+    code: int = module.run(arguments, context)
+    return code
+
+
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    """With the width known argparse need not ask for it, which would cost 3 ms of imports."""
+    import argparse
+
+    width = os.environ.get("COLUMNS", "")
+    return argparse.RawDescriptionHelpFormatter(prog, width=int(width) if width.isdigit() else 96)
+
+
+def _leaves(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
+    """The parsers that end a command line: those of the sub-commands, where there are some."""
+    for action in parser._actions:
+        if isinstance(action.choices, dict):
+            return [*action.choices.values()]
+    return [parser]
+
+
+def split(argv: list[str]) -> tuple[Globals, list[str]]:
+    """The options before the command, and the command with all that follows it."""
+    options, rest = Globals(), list(argv)
+    while rest and rest[0].startswith("-"):
+        word, _, value = rest.pop(0).partition("=")
+        if word == "--root":
+            options.root = value or (rest.pop(0) if rest else None)
+            if not options.root:
+                raise UsageError("--root needs a folder")
+        elif word in _FLAGS and not value:
+            setattr(options, _FLAGS[word], True)
+        else:
+            raise UsageError(f"there is no option {word!r}", f"see {PROGRAM} --help")
+    return options, rest
+
+
+_FLAGS = {
+    "--attach": "attach",
+    "--read-only": "read_only",
+    "--help": "help",
+    "-h": "help",
+    "--version": "version",
+    "-V": "version",
+}
+
+
+def overview() -> str:
+    """The help of the program itself."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {says}" for name, (_, says) in COMMANDS.items()]
+    return "\n".join([_HEAD, *lines, "", f"{PROGRAM} COMMAND --help says more about each."])
+
+
+_HEAD = f"""\
+usage: {PROGRAM} [--root DIR] [--attach] [--read-only]        the console
+       {PROGRAM} [--root DIR] [--read-only] COMMAND ...
+
+  --root DIR   the agent root; else $AGENT_ROOT, $AGENT_DIR, or the nearest folder upward
+               that holds state/cadence-bus
+  --attach     never run the consumer in the console: watch and steer the one elsewhere
+  --read-only  change nothing
+  --version, --help
+
+commands:"""
+
+
+def _suggestion(name: str) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, COMMANDS, n=1)
+    return f"did you mean {close[0]}?" if close else f"see {PROGRAM} --help"

@@ -1,0 +1,95 @@
+"""The consumer without a console, for launchd, systemd or a shell.
+
+TERM, INT (ctrl+c) and HUP end it cleanly: runs are ended with their grace time and their ticks
+go back to the inbox. A second signal ends at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from maestro_core.cli.main import PROGRAM, Context
+from maestro_core.consumer.driver import Driver
+from maestro_core.errors import ReadOnly
+from maestro_core.text import visible
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def configure(parser: argparse.ArgumentParser, _name: str) -> None:
+    parser.add_argument(
+        "--until-idle", action="store_true", help="end when nothing can be claimed now"
+    )
+
+
+def run(arguments: argparse.Namespace, context: Context) -> int:
+    layout = context.layout()
+    if context.read_only:
+        raise ReadOnly("read-only: this session may not run a consumer", "leave out --read-only")
+    worker = _Worker(Driver(layout, mode="daemon"), until_idle=arguments.until_idle)
+    with _handled(worker):
+        _say(f"consumer, pid {os.getpid()}, on {visible(str(layout.root))}")
+        code = worker.run()
+    _say("consumer ended")
+    return code
+
+
+class _Worker:
+    """Runs the driver in a thread of its own: a signal's handler may then take the driver's
+    locks, which the main thread, waiting, never holds."""
+
+    def __init__(self, driver: Driver, *, until_idle: bool) -> None:
+        self._driver = driver
+        self._until_idle = until_idle
+        self._code = 1
+        self._error: BaseException | None = None
+
+    def stop(self) -> None:
+        self._driver.stop()
+
+    def run(self) -> int:
+        """The driver's exit code; raises what it raised."""
+        thread = threading.Thread(target=self._work, name="consumer")
+        thread.start()
+        thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._code
+
+    def _work(self) -> None:
+        try:
+            self._code = self._driver.run(until_idle=self._until_idle)
+        except BaseException as error:  # handed to the main thread, which raises it
+            self._error = error
+
+
+@contextmanager
+def _handled(worker: _Worker) -> Iterator[None]:
+    """Signals stop the worker; one that was ignored at the start (nohup) stays so."""
+
+    def stop(number: int, _frame: object) -> None:
+        _say(f"{signal.Signals(number).name}: ending")
+        worker.stop()
+
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _say(text: str) -> None:
+    """A line for the service's log, by one write: a signal's handler may say something too."""
+    try:
+        os.write(2, f"{PROGRAM}: {text}\n".encode(errors="backslashreplace"))
+    except OSError:
+        pass  # nobody reads it any more

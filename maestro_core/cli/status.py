@@ -1,0 +1,95 @@
+"""What runs, what is held and why, what waits: the state of the agent in a few lines."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+
+from maestro_core.cli import documents
+from maestro_core.cli.cadences import rows as cadence_rows
+from maestro_core.cli.main import Context
+from maestro_core.cli.output import printer_for
+from maestro_core.cli.words import age, money, plural, span, stored_age, until
+from maestro_core.models import HoldBeat, Running
+from maestro_core.observe.documents import moment
+from maestro_core.observe.reader import SnapshotReader
+from maestro_core.observe.snapshot import ConsumerView, MarkerView, Snapshot
+
+
+def configure(parser: argparse.ArgumentParser, _name: str) -> None:
+    parser.add_argument("--json", action="store_true", help="print a JSON document")
+
+
+def run(arguments: argparse.Namespace, context: Context) -> int:
+    layout = context.layout()
+    printer = printer_for(layout)
+    snapshot = SnapshotReader(layout, whole=True).read()
+    if arguments.json:
+        printer.document(documents.status(snapshot))
+        return 0
+    for line in _lines(snapshot):
+        printer.line(line)
+    if snapshot.cadences:
+        printer.line()
+        printer.table(*cadence_rows(snapshot))
+    for problem in snapshot.problems:
+        printer.note(f"problem: {problem}")
+    return 0
+
+
+def _lines(snapshot: Snapshot) -> Iterator[str]:
+    now = snapshot.at
+    yield f"agent      {snapshot.agent}  ({snapshot.root})"
+    yield f"consumer   {consumer_line(snapshot.consumer, now)}"
+    if snapshot.consumer.settings_error:
+        yield f"settings   {snapshot.consumer.settings_error}"
+    if snapshot.consumer.trouble:
+        yield f"TROUBLE    {snapshot.consumer.trouble}"
+    if (stop := snapshot.emergency_stop) is not None:
+        yield f"EMERGENCY STOP  {marker_line(stop, now)}; lift it with: maestro-tui estop --clear"
+    if (hold := snapshot.consumer.hold) is not None:
+        yield f"HOLD       {_hold_line(hold, now)}"
+    counts = snapshot.counts
+    yield (
+        f"ticks      {counts.inbox:,} waiting, {counts.claimed:,} claimed,"
+        f" {plural(counts.dlq, 'dead letter')}, {counts.quarantine:,} in quarantine"
+    )
+    yield f"circuits   {counts.open_circuits} open"
+    yield f"cost today {money(snapshot.cost_today)}"
+    for running in snapshot.running:
+        yield f"running    {_running_line(running, now)}"
+
+
+def consumer_line(view: ConsumerView, now: float) -> str:
+    """`daemon, pid 4242 on mini, up 3h 02m, beat 1.2s ago`."""
+    if view.word == "none":
+        return "none"
+    who = f"{view.mode or 'consumer'}, pid {view.pid} on {view.host or 'an unknown host'}"
+    beat = f"last beat {age(view.beat_at, now)}"
+    if view.word == "stopped":
+        return f"none (stopped {age(view.beat_at, now)}: {who})"
+    if view.word == "crashed":
+        return f"STALE: crashed, {beat} and nobody holds the lock ({who})"
+    if view.word == "stale":
+        return f"STALE: {beat}, yet the lock is held ({who})"
+    up = f", up {span(now - view.started_at)}" if view.started_at else ""
+    return f"{who}{up}, {beat}"
+
+
+def marker_line(marker: MarkerView, now: float) -> str:
+    words = [f"by {marker.by}" if marker.by else "", age(marker.at, now) if marker.at else ""]
+    text = " ".join(word for word in words if word) or "by somebody"
+    return f"{text}: {marker.reason}" if marker.reason else text
+
+
+def _hold_line(hold: HoldBeat, now: float) -> str:
+    parts = (hold.kind, until(moment(hold.until), now) or "until it is lifted", hold.reason)
+    return "  ".join(part for part in parts if part)
+
+
+def _running_line(running: Running, now: float) -> str:
+    doing = f"  {running.activity}" if running.activity else ""
+    return (
+        f"{running.cadence}  {running.run_id}  attempt {running.attempt},"
+        f" started {stored_age(running.started_at, now)}{doing}"
+    )

@@ -1,0 +1,195 @@
+"""The parts that a snapshot is made of, each read from its files when asked to.
+
+A part remembers what it read last; `refresh` re-reads those that the topics name. Trouble
+with one of them becomes a problem line and leaves its last picture. Owner: the reader's thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from pathlib import Path
+
+from maestro_core.bus.feed import Topic
+from maestro_core.bus.inbox import SLICE_SECONDS, Inbox
+from maestro_core.clock import Clock
+from maestro_core.files import FileSystem
+from maestro_core.layout import NAME, Layout
+from maestro_core.observe.beat import Beating, read_beat
+from maestro_core.observe.circuits import Circuits, read_circuits
+from maestro_core.observe.documents import keep, moment, read_document, text
+from maestro_core.observe.explain import Waiting
+from maestro_core.observe.ledger_view import LedgerView
+from maestro_core.observe.snapshot import MarkerView
+from maestro_core.settings import Settings, examine_settings
+
+MOST_PROBLEMS = 5
+"""Lines of one part; the doctor has them all."""
+
+
+class TickFolder:
+    """The ticks of one folder, read once each: their number, and by cadence as far as read."""
+
+    def __init__(self, fs: FileSystem, folder: Path, clock: Clock) -> None:
+        self._make = partial(Inbox, fs, str(folder), clock)
+        self.index = self._make()
+
+    @property
+    def total(self) -> int:
+        return len(self.index)
+
+    @property
+    def by_cadence(self) -> Mapping[str, int]:
+        return self.index.waiting.by_cadence()
+
+    def refresh(self, *, whole: bool) -> None:
+        """Take in what changed: all of it, or a slice of bounded time. Raises OSError."""
+        try:
+            self.index.refresh(SLICE_SECONDS)
+            while whole and self.index.unread:
+                self.index.refresh(SLICE_SECONDS)
+        except (FileNotFoundError, NotADirectoryError):
+            self.index = self._make()
+
+
+class Parts:
+    """What was read last. `whole`: read every tick file now, instead of a slice a call."""
+
+    def __init__(self, layout: Layout, fs: FileSystem, clock: Clock, *, whole: bool) -> None:
+        self._layout = layout
+        self._fs = fs
+        self._whole = whole
+        self._problems: dict[Topic, tuple[str, ...]] = {}
+        self._readers: dict[Topic, Callable[[], Iterable[str] | None]] = {
+            "inbox": self._read_inbox,
+            "claimed": self._read_claimed,
+            "dlq": self._read_dlq,
+            "quarantine": self._read_quarantine,
+            "paused": self._read_paused,
+            "estop": self._read_emergency_stop,
+            "consumer": self._read_consumer,
+            "circuit": self._read_circuits,
+            "settings": self._read_settings,
+            "prompts": self._read_prompts,
+            "ledger": self._read_ledger,
+        }
+        self._day = ""
+        self.inbox = TickFolder(fs, layout.inbox, clock)
+        self.claimed = TickFolder(fs, layout.claimed, clock)
+        self.dlq = TickFolder(fs, layout.dlq, clock)
+        self.ledger = LedgerView(layout)
+        self.quarantined = 0
+        self.paused: dict[str, MarkerView] = {}
+        self.emergency_stop: MarkerView | None = None
+        self.beating = Beating()
+        self.circuits = Circuits()
+        self.settings = Settings()
+        self.prompts: frozenset[str] = frozenset()
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What could not be read, one line each."""
+        return tuple(line for lines in self._problems.values() for line in lines[:MOST_PROBLEMS])
+
+    @property
+    def settings_problems(self) -> tuple[str, ...]:
+        """Why a consumer would refuse to start now."""
+        return self._problems.get("settings", ())
+
+    @property
+    def unread(self) -> int:
+        """Tick files that a later refresh will read."""
+        return self.inbox.index.unread + self.dlq.index.unread
+
+    def waiting(self, cadence: str, now: float) -> Waiting:
+        """The cadence's waiting ticks at `now` (wall epoch seconds), as far as read."""
+        keys = self.inbox.index.waiting.keys.values()
+        times = [key.ready_at for key in keys if key.cadence == cadence]
+        later = [at for at in times if at > now]
+        return Waiting(len(times) - len(later), len(later), min(later, default=None))
+
+    def refresh(self, topics: frozenset[Topic], day: str) -> None:
+        """Re-read what the topics name; `day` is today's UTC date."""
+        if day != self._day:
+            topics, self._day = topics | {"ledger"}, day
+        unread = {"inbox": self.inbox.index.unread, "dlq": self.dlq.index.unread}
+        for topic, read in self._readers.items():
+            if topic in topics or unread.get(topic):
+                self._problems[topic] = self._tried(topic, read)
+
+    def _tried(self, topic: Topic, read: Callable[[], Iterable[str] | None]) -> tuple[str, ...]:
+        try:
+            return tuple(read() or ())
+        except OSError as error:
+            return (f"{topic}: {error.strerror or error}: {error.filename or ''}".rstrip(": "),)
+
+    def _read_inbox(self) -> None:
+        self.inbox.refresh(whole=self._whole)
+
+    def _read_claimed(self) -> None:
+        self.claimed.refresh(whole=self._whole)
+
+    def _read_dlq(self) -> None:
+        self.dlq.refresh(whole=self._whole)
+
+    def _read_quarantine(self) -> None:
+        names = self._names(self._layout.quarantine)
+        self.quarantined = sum(not name.endswith(".reason.json") for name in names)
+
+    def _read_paused(self) -> None:
+        found = {name: self._layout.paused / f"{name}.json" for name in self._paused_names()}
+        markers = {name: self._marker(path) for name, path in found.items()}
+        self.paused = keep(self.paused, {n: m for n, m in markers.items() if m is not None})
+
+    def _paused_names(self) -> list[str]:
+        return sorted(_stems(self._names(self._layout.paused), ".json"))
+
+    def _read_emergency_stop(self) -> None:
+        self.emergency_stop = keep(self.emergency_stop, self._marker(self._layout.emergency_stop))
+
+    def _marker(self, path: Path) -> MarkerView | None:
+        """That the name exists is what counts; unreadable content just says nothing."""
+        if not self._fs.exists(path):
+            return None
+        content = read_document(self._fs, path).content
+        return MarkerView(
+            at=moment(content.get("at")),
+            by=text(content.get("by"), 200),
+            reason=text(content.get("reason")),
+        )
+
+    def _read_consumer(self) -> Iterable[str]:
+        document = read_document(self._fs, self._layout.consumer_json)
+        self.beating = keep(self.beating, read_beat(document))
+        return [document.problem] if document.problem else []
+
+    def _read_circuits(self) -> Iterable[str]:
+        circuits = read_circuits(
+            read_document(self._fs, self._layout.circuit_open),
+            read_document(self._fs, self._layout.gates),
+        )
+        self.circuits = keep(self.circuits, circuits)
+        return circuits.problems
+
+    def _read_settings(self) -> Iterable[str]:
+        examined = examine_settings(self._layout)
+        self.settings = keep(self.settings, examined.settings)
+        return [*examined.env.problems, *examined.problems]
+
+    def _read_prompts(self) -> None:
+        self.prompts = keep(self.prompts, _stems(self._names(self._layout.triggers), ".md"))
+
+    def _read_ledger(self) -> Iterable[str]:
+        self.ledger.refresh(self._day)
+        return [self.ledger.problem] if self.ledger.problem else []
+
+    def _names(self, folder: Path) -> list[str]:
+        try:
+            return self._fs.names(folder)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+
+def _stems(names: Iterable[str], suffix: str) -> frozenset[str]:
+    stems = (name.removesuffix(suffix) for name in names if name.endswith(suffix))
+    return frozenset(stem for stem in stems if NAME.match(stem))

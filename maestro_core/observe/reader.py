@@ -1,0 +1,220 @@
+"""Files of an agent root -> one frozen Snapshot, for the board, `status` and `cadences`.
+
+`read` re-reads only what the topics name; parts that did not change keep their identity, so a
+screen may compare with `is`. What depends on time (a stale beat, a back-off that ran out) is
+judged anew at each call. Owner: one thread; never blocks on another process.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from maestro_core.bus.feed import EVERYTHING, Topic
+from maestro_core.clock import Clock, SystemClock, iso
+from maestro_core.consumer.breaker import BreakerPolicy, breaker_policy
+from maestro_core.consumer.ownership import is_locked
+from maestro_core.files import FileSystem, OsFiles
+from maestro_core.layout import Layout
+from maestro_core.models import HoldBeat, Running
+from maestro_core.observe.beat import CadenceNote, consumer_word
+from maestro_core.observe.circuits import hold_length, note_of
+from maestro_core.observe.dead import dead_letters
+from maestro_core.observe.documents import keep
+from maestro_core.observe.explain import Explanation, explain
+from maestro_core.observe.ledger_view import CadenceRuns
+from maestro_core.observe.parts import Parts
+from maestro_core.observe.snapshot import CadenceView, ConsumerView, CountsView, Snapshot
+from maestro_core.redact import Redactor
+from maestro_core.settings import Settings
+from maestro_core.settings_schedule import next_due
+
+__all__ = ["SnapshotReader", "dead_letters"]
+
+_NO_RUNS = CadenceRuns()
+
+
+class SnapshotReader:
+    """Reads snapshots.
+
+    Args:
+        whole: read every tick file at once. Otherwise a call reads new ones for a quarter of
+            a second a folder, and `settled` says whether some are left for the next call.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        clock: Clock | None = None,
+        *,
+        whole: bool = False,
+        fs: FileSystem | None = None,
+    ) -> None:
+        self._layout = layout
+        self._clock = clock or SystemClock()
+        self._parts = Parts(layout, fs or OsFiles(), self._clock, whole=whole)
+        self._first = True
+        self._last: Snapshot | None = None
+        self._due: dict[str, tuple[str, float | None]] = {}
+
+    @property
+    def settled(self) -> bool:
+        """Every tick file is counted under its cadence."""
+        return not self._parts.unread
+
+    @property
+    def settings(self) -> Settings:
+        """As far as they could be read; wrong values are at their defaults."""
+        return self._parts.settings
+
+    def redactor(self) -> Redactor:
+        """Masks this agent's secrets."""
+        return Redactor(self._parts.settings.env)
+
+    def read(self, topics: frozenset[Topic] = EVERYTHING) -> Snapshot:
+        """The state now. Never raises for what stands in files; see Snapshot.problems."""
+        now = self._clock.wall()
+        self._parts.refresh(EVERYTHING if self._first else topics, iso(now)[:10])
+        self._first = False
+        last, self._last = self._last, self._picture(now)
+        if last is not None:
+            self._last = _keep_parts(last, self._last)
+        return self._last
+
+    def explain(self, cadence: str) -> Explanation:
+        """What keeps a cadence from running, by the last `read` (or a first one now)."""
+        snapshot = self._last or self.read()
+        limit = self._parts.settings.consumer.max_concurrent
+        return explain(snapshot, cadence, self._parts.waiting(cadence, snapshot.at), limit)
+
+    def close(self) -> None:
+        """Release the ledger."""
+        self._parts.ledger.close()
+
+    def _picture(self, now: float) -> Snapshot:
+        parts, policy = self._parts, breaker_policy(self._parts.settings.consumer)
+        consumer = self._consumer(now)
+        running = parts.beating.running if consumer.word in ("live", "stale") else ()
+        views = tuple(
+            self._cadence(name, self._note(name, now, policy, consumer), now, policy, running)
+            for name in self._names(running)
+        )
+        return Snapshot(
+            root=str(self._layout.root),
+            agent=parts.settings.env.get("AGENT_NAME", "").strip() or self._layout.root.name,
+            at=now,
+            consumer=consumer,
+            emergency_stop=parts.emergency_stop,
+            counts=CountsView(
+                inbox=parts.inbox.total,
+                claimed=parts.claimed.total,
+                dlq=parts.dlq.total,
+                quarantine=parts.quarantined,
+                open_circuits=sum(_circuit_open(view, now) for view in views),
+            ),
+            cost_today=parts.ledger.cost_today,
+            cadences=views,
+            running=running,
+            problems=parts.problems,
+        )
+
+    def _consumer(self, now: float) -> ConsumerView:
+        parts, view = self._parts, self._parts.beating.view
+        word = consumer_word(parts.beating, now, lambda: is_locked(self._layout))
+        if word in ("live", "stale"):
+            return replace(view, word=word)
+        error = "; ".join(parts.settings_problems) or None
+        return replace(view, word=word, hold=parts.circuits.hold, settings_error=error)
+
+    def _names(self, running: tuple[Running, ...]) -> list[str]:
+        parts = self._parts
+        names = {*parts.settings.cadences, *parts.prompts, *parts.paused, *parts.circuits.states}
+        names |= parts.inbox.by_cadence.keys() | parts.dlq.by_cadence.keys()
+        names |= parts.claimed.by_cadence.keys() | parts.beating.cadences.keys()
+        return sorted(names | {run.cadence for run in running} | parts.ledger.cadences.keys())
+
+    def _note(
+        self, name: str, now: float, policy: BreakerPolicy, consumer: ConsumerView
+    ) -> CadenceNote:
+        """How it stands: by the consumer while there is one, else by the files; a pause first."""
+        parts = self._parts
+        told = parts.beating.cadences.get(name) if consumer.word in ("live", "stale") else None
+        if told is None or told.state == "paused":
+            state = parts.circuits.states.get(name)
+            told = note_of(state, now, policy) if state is not None else CadenceNote()
+            if _is_held(consumer.hold, self._mode(name)):
+                told = replace(told, state="quota")
+        return replace(told, state="paused") if name in parts.paused else told
+
+    def _mode(self, name: str) -> str:
+        configured = self._parts.settings.cadences.get(name)
+        return configured.mode if configured else "unregistered"
+
+    def _cadence(
+        self,
+        name: str,
+        note: CadenceNote,
+        now: float,
+        policy: BreakerPolicy,
+        running: tuple[Running, ...],
+    ) -> CadenceView:
+        parts = self._parts
+        configured = parts.settings.cadences.get(name)
+        runs = parts.ledger.cadences.get(name, _NO_RUNS)
+        schedule = configured.schedule if configured else None
+        return CadenceView(
+            name=name,
+            mode=self._mode(name),
+            state=note.state,
+            failures=note.failures,
+            threshold=policy.threshold,
+            max_attempts=parts.settings.consumer.max_attempts,
+            next_allowed_at=note.next_allowed_at,
+            open_until=note.open_until,
+            hold_length=hold_length(note, policy, parts.beating.view.hold or parts.circuits.hold),
+            reason=note.reason,
+            paused=parts.paused.get(name),
+            waiting=parts.inbox.by_cadence.get(name, 0),
+            dead=parts.dlq.by_cadence.get(name, 0),
+            next_due=self._next_due(name, schedule, now),
+            schedule=schedule,
+            recent=runs.rows,
+            usual_seconds=runs.usual_seconds,
+            running=next((run for run in running if run.cadence == name), None),
+            prompt_exists=name in parts.prompts,
+        )
+
+    def _next_due(self, name: str, schedule: str | None, now: float) -> float | None:
+        """Worked out anew only once the last answer is past."""
+        if schedule is None:
+            return None
+        known, due = self._due.get(name, ("", None))
+        if known != schedule or (due is not None and not now < due <= now + 400 * 86400):
+            due = next_due(schedule, now)
+            self._due[name] = (schedule, due)
+        return due
+
+
+def _circuit_open(view: CadenceView, now: float) -> bool:
+    return view.open_until is not None and view.open_until > now
+
+
+def _is_held(hold: HoldBeat | None, mode: str) -> bool:
+    return hold is not None and mode != "inline"
+
+
+def _keep_parts(last: Snapshot, new: Snapshot) -> Snapshot:
+    """`new` made of the parts of `last` that are equal."""
+    before = {view.name: view for view in last.cadences}
+    views = tuple(keep(before.get(view.name, view), view) for view in new.cadences)
+    same = len(views) == len(last.cadences) and all(
+        a is b for a, b in zip(views, last.cadences, strict=True)
+    )
+    return replace(
+        new,
+        consumer=keep(last.consumer, new.consumer),
+        emergency_stop=keep(last.emergency_stop, new.emergency_stop),
+        counts=keep(last.counts, new.counts),
+        cadences=last.cadences if same else views,
+        running=keep(last.running, new.running),
+        problems=keep(last.problems, new.problems),
+    )

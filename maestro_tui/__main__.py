@@ -1,0 +1,27 @@
+"""The program `maestro-tui`. Headless commands never reach the console's imports."""
+
+from __future__ import annotations
+
+import sys
+
+from maestro_core.cli import main as cli
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from maestro_core.layout import Layout
+
+
+def main() -> int:
+    """Run the command line of this process; its exit code."""
+    return cli.main(sys.argv[1:], open_console)
+
+
+def open_console(layout: Layout, *, attach: bool, read_only: bool, demo: bool = False) -> int:
+    """The console, imported only now."""
+    from maestro_tui.app import run_console
+
+    return run_console(layout, attach=attach, read_only=read_only, demo=demo)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
