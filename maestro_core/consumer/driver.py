@@ -109,9 +109,9 @@ class Driver:
         return consumer.is_idle()
 
     def _make_feed(self) -> Feed:
-        from maestro_core.bus.watch import WatchFeed
+        from maestro_core.bus.watch import CONSUMER_TOPICS, WatchFeed
 
-        return WatchFeed(self._layout)
+        return WatchFeed(self._layout, topics=CONSUMER_TOPICS, departures=False)
 
     def _ports(self, feed: Feed) -> Ports:
         from maestro_core.bus.directory import DirectoryEngine
