@@ -1,0 +1,327 @@
+"""What an act is, before it is done: its words, its risk, what runs, and how it is undone.
+
+`plan` is made from what was on screen when the key went down, so it hits those ids and no
+others. Pure but for the functions inside, which a worker thread calls with the operator.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from maestro_core.models import Running, TickView
+from maestro_core.observe.snapshot import CadenceView, Snapshot
+from maestro_tui.backend import Acting
+from maestro_tui.keys import Risk
+from maestro_tui.presentation import times
+from maestro_tui.presentation.cells import data, money, plural
+from maestro_tui.presentation.words import outcome_look
+
+MANY = 25
+"""Retrying more sub-sessions than this at once wants the number typed."""
+
+
+class Plan(NamedTuple):
+    """One act, ready to be carried out."""
+
+    title: str
+    button: str
+    risk: Risk
+    targets: tuple[str, ...]
+    """Ids of the rows it is about, so that they can show that it was asked for."""
+    run: Callable[[Acting], Any]
+    done: str
+    """What to say when it is done."""
+    lines: tuple[str, ...] = ()
+    """What a person should know before saying yes."""
+    word: str | None = None
+    """Must be typed to go ahead."""
+    undo: Plan | None = None
+    canary: Plan | None = None
+    """The same for the first target alone."""
+    asked: str = "requested"
+
+
+class Refusal(NamedTuple):
+    """Why there is nothing to do."""
+
+    why: str
+
+
+# ---- dead letters -------------------------------------------------------------------------
+
+
+def retry(ticks: Sequence[TickView], snapshot: Snapshot, now: float) -> Plan | Refusal:
+    """Dead letters back to the inbox. Costs a sub-session each."""
+    ids = tuple(view.tick.id for view in ticks)
+    if not ids:
+        return Refusal("no dead letter is chosen")
+    what = plural(len(ids), "dead letter")
+    lines = [
+        f"{what} back to the inbox, attempts 0, failures kept.",
+        *forecast(ticks, snapshot, now),
+    ]
+    return Plan(
+        title=f"Retry {what}",
+        button=f"Retry {len(ids):,}" if len(ids) > 1 else "Retry",
+        risk="cost",
+        targets=ids,
+        run=lambda operator: operator.submit("dlq_retry", ids),
+        done=f"{what} back in the inbox",
+        lines=tuple(lines),
+        word=str(len(ids)) if len(ids) > MANY else None,
+        canary=_canary(ticks, snapshot, now),
+        asked="retry",
+    )
+
+
+def _canary(ticks: Sequence[TickView], snapshot: Snapshot, now: float) -> Plan | None:
+    if len(ticks) < 2:
+        return None
+    one = retry(ticks[:1], snapshot, now)
+    return (
+        one._replace(done="one is back in the inbox; the others stay marked")
+        if isinstance(one, Plan)
+        else None
+    )
+
+
+def forecast(ticks: Sequence[TickView], snapshot: Snapshot, now: float) -> list[str]:
+    """What the cadences' past says of those retries: success, time, money; and what holds them."""
+    views = {view.name: view for view in snapshot.cadences}
+    lines, total = [], 0.0
+    for cadence, count in Counter(view.tick.cadence for view in ticks).most_common(6):
+        view = views.get(cadence)
+        lines.append(f"{data(cadence, 60)} ×{count:,}: {usual(view)}")
+        total += usual_cost(view) * count
+        if view is not None and (held := _held(view, now)):
+            lines.append(f"   {held}")
+    if total:
+        lines.append(f"Usually {money(total)} together.")
+    return lines
+
+
+def usual(view: CadenceView | None) -> str:
+    """`17 of the last 20 ok, usually 41s and $0.03`."""
+    if view is None or not view.recent:
+        return "no runs yet to judge by"
+    good = sum(outcome_look(row.outcome).style == "ok" for row in view.recent)
+    words = [f"{good} of the last {len(view.recent)} ok"]
+    if view.usual_seconds:
+        words.append(f"usually {times.short(view.usual_seconds)}")
+    if cost := usual_cost(view):
+        words.append(f"about {money(cost)}")
+    return ", ".join(words)
+
+
+def usual_cost(view: CadenceView | None) -> float:
+    """Mean cost in USD of its recent runs that cost something."""
+    spent = [row.usage.cost_usd for row in view.recent if row.usage.cost_usd] if view else []
+    return sum(spent) / len(spent) if spent else 0.0
+
+
+def _held(view: CadenceView, now: float) -> str:
+    if view.state == "open" and view.open_until:
+        return f"its circuit is open until {times.face(view.open_until, now)}: they wait"
+    if view.state == "paused":
+        return "it is paused: they wait until it is resumed"
+    if view.failures and view.failures + 1 >= view.threshold:
+        return f"one more failure opens its circuit ({view.failures} of {view.threshold})"
+    return ""
+
+
+def discard(ticks: Sequence[TickView]) -> Plan | Refusal:
+    """Dead letters to the trash; undone by restoring them."""
+    ids = tuple(view.tick.id for view in ticks)
+    if not ids:
+        return Refusal("no dead letter is chosen")
+    what = plural(len(ids), "dead letter")
+    back = Plan(
+        title=f"Restore {what}", button="Restore", risk="undo", targets=ids,
+        run=lambda operator: operator.submit("dlq_restore", ids), done=f"{what} restored",
+    )  # fmt: skip
+    return Plan(
+        title=f"Discard {what}", button="Discard", risk="undo", targets=ids,
+        run=lambda operator: operator.submit("dlq_discard", ids), done=f"{what} in the trash",
+        undo=back, asked="discard",
+    )  # fmt: skip
+
+
+# ---- cadences -----------------------------------------------------------------------------
+
+
+def enqueue(views: Sequence[CadenceView], now: float) -> Plan | Refusal:
+    """One tick each into the inbox now."""
+    names = tuple(view.name for view in views)
+    if not names:
+        return Refusal("no cadence is chosen")
+    lines = [f"{data(view.name, 60)}: {usual(view)}" for view in views[:8]]
+    lines += [f"   {held}" for view in views[:8] if (held := _held(view, now))]
+    what = plural(len(names), "tick")
+    return Plan(
+        title=f"Enqueue {what} now", button="Enqueue", risk="cost", targets=names,
+        run=lambda operator: [operator.enqueue(name) for name in names],
+        done=f"{what} enqueued: {', '.join(names[:3])}", lines=tuple(lines),
+        word=str(len(names)) if len(names) > MANY else None, asked="enqueue",
+    )  # fmt: skip
+
+
+def close(views: Sequence[CadenceView], snapshot: Snapshot, now: float) -> Plan | Refusal:
+    """Close circuits and forget failures; with a hold over all cadences, lift that hold."""
+    hold = snapshot.consumer.hold
+    if hold is not None:
+        return Plan(
+            title=f"Lift the {hold.kind} hold", button="Lift", risk="cost", targets=(),
+            run=lambda operator: operator.submit("lift_hold", ["*"]),
+            done=f"{hold.kind} hold lifted", asked="lift",
+            lines=("Every cadence may start at once.", f"It is on because: {data(hold.reason, 200)}"),
+        )  # fmt: skip
+    held = [
+        view for view in views if view.state in ("open", "half_open", "backoff") or view.failures
+    ]
+    if not held:
+        return Refusal("nothing to close: its circuit is closed and it has no failures")
+    names = tuple(view.name for view in held)
+    reopen = [(view.name, view.open_until - now) for view in held
+              if view.state == "open" and view.open_until and view.open_until > now]  # fmt: skip
+    undo = _open_plan(tuple(reopen)) if reopen else None
+    return Plan(
+        title=f"Close {_circuits(names)}", button="Close", risk="undo", targets=names,
+        run=lambda operator: operator.submit("circuit_close", names),
+        done=f"closed: {', '.join(names[:3])}", undo=undo, asked="close",
+    )  # fmt: skip
+
+
+def _open_plan(entries: tuple[tuple[str, float | None], ...]) -> Plan:
+    names = tuple(name for name, _ in entries)
+    return Plan(
+        title=f"Hold {_circuits(names)} open", button="Hold open", risk="undo", targets=names,
+        run=lambda operator: [
+            operator.submit("circuit_open", [name], seconds=seconds) for name, seconds in entries
+        ],
+        done=f"held open: {', '.join(names[:3])}", asked="hold open",
+    )  # fmt: skip
+
+
+def hold_open(views: Sequence[CadenceView]) -> Plan | Refusal:
+    """Open circuits by hand, for the setting's time."""
+    names = tuple(view.name for view in views)
+    if not names:
+        return Refusal("no cadence is chosen")
+    undo = Plan(
+        title=f"Close {_circuits(names)}", button="Close", risk="undo", targets=names,
+        run=lambda operator: operator.submit("circuit_close", names),
+        done=f"closed: {', '.join(names[:3])}",
+    )  # fmt: skip
+    return _open_plan(tuple((name, None) for name in names))._replace(undo=undo)
+
+
+def probe(views: Sequence[CadenceView]) -> Plan | Refusal:
+    """Let one tick through: success closes the circuit, failure opens it again."""
+    held = [view for view in views if view.state in ("open", "backoff")]
+    if not held:
+        return Refusal("nothing to probe: it is not held by its circuit")
+    names = tuple(view.name for view in held)
+    lines = [f"{data(view.name, 60)}: {usual(view)}" for view in held[:8]]
+    lines.append("Success closes the circuit, failure opens it again for its full time.")
+    if not any(view.waiting for view in held):
+        lines.append("Nothing waits for it now: the next tick will be the probe.")
+    return Plan(
+        title=f"Probe {_circuits(names)}", button="Probe", risk="cost", targets=names,
+        run=lambda operator: operator.submit("circuit_probe", names),
+        done=f"the next tick is a probe: {', '.join(names[:3])}", lines=tuple(lines), asked="probe",
+    )  # fmt: skip
+
+
+def pause(views: Sequence[CadenceView]) -> Plan | Refusal:
+    """Pause the chosen cadences; when all of them are paused, resume them."""
+    if not views:
+        return Refusal("no cadence is chosen")
+    resume = all(view.paused is not None for view in views)
+    names = tuple(view.name for view in views if (view.paused is None) != resume)
+    plan, back = _pause(names), _resume(names)
+    return back._replace(undo=plan) if resume else plan._replace(undo=back)
+
+
+def _pause(names: tuple[str, ...]) -> Plan:
+    return Plan(
+        title=f"Pause {', '.join(names[:3])}", button="Pause", risk="undo", targets=names,
+        run=lambda operator: [operator.pause(name) for name in names],
+        done=f"paused: {', '.join(names[:3])}", asked="pause",
+    )  # fmt: skip
+
+
+def _resume(names: tuple[str, ...]) -> Plan:
+    return Plan(
+        title=f"Resume {', '.join(names[:3])}", button="Resume", risk="undo", targets=names,
+        run=lambda operator: [operator.resume(name) for name in names],
+        done=f"resumed: {', '.join(names[:3])}", asked="resume",
+    )  # fmt: skip
+
+
+def _circuits(names: tuple[str, ...]) -> str:
+    return f"the circuit of {names[0]}" if len(names) == 1 else f"{len(names)} circuits"
+
+
+# ---- runs and everything ------------------------------------------------------------------
+
+
+def stop_run(running: Running, row_id: str, now: float) -> Plan:
+    """End a sub-session. What it did so far is not undone, its tick becomes a dead letter."""
+    started = times.moment(running.started_at)
+    age = f" after {times.timer(now - started)}" if started else ""
+    return Plan(
+        title=f"Stop the run of {running.cadence}", button="Stop it", risk="final",
+        targets=(row_id,), run=lambda operator: operator.submit("cancel", [running.run_id]),
+        done=f"the run of {running.cadence} is being ended", asked="stop", word="stop",
+        lines=(
+            f"Run {data(running.run_id, 60)}{age}, attempt {running.attempt}.",
+            "Its process and all it started are ended. Its tick becomes a dead letter.",
+            "What it has done so far is not undone.",
+        ),
+    )  # fmt: skip
+
+
+def engage_stop() -> Plan:
+    """The emergency stop. Nothing is asked: the chord is the question."""
+    return Plan(
+        title="Emergency stop", button="Stop", risk="undo", targets=(),
+        run=lambda operator: operator.emergency_stop(reason="from the console"),
+        done="EMERGENCY STOP: nothing is claimed any more. X on a running cadence ends its run",
+        undo=lift_stop(),
+    )  # fmt: skip
+
+
+def engage_kill(running: int) -> Plan:
+    """The emergency stop that also ends what runs."""
+    return Plan(
+        title="Emergency stop, and end what runs", button="Stop all", risk="final", targets=(),
+        run=lambda operator: operator.emergency_stop(kill=True, reason="from the console"),
+        done="EMERGENCY STOP: nothing is claimed, what ran is being ended", word="stop",
+        lines=(
+            f"{plural(running, 'running sub-session')} ended now; ticks go back to the inbox.",
+            "Nothing is claimed until the stop is lifted.",
+        ),
+    )  # fmt: skip
+
+
+def lift_stop() -> Plan:
+    """Lift the emergency stop: the agent works again."""
+    return Plan(
+        title="Lift the emergency stop", button="Lift", risk="cost", targets=(),
+        run=lambda operator: operator.clear_emergency_stop(),
+        done="emergency stop lifted: the consumer claims again",
+        lines=("The consumer claims ticks again at once.",),
+    )  # fmt: skip
+
+
+def outcome_words(plan: Plan, result: Any) -> tuple[str, bool]:
+    """What to say of an answer, and whether all of it worked."""
+    answers = result if isinstance(result, list) else [result]
+    failed = [one for ack in answers for one in getattr(ack, "outcomes", ()) if not one.ok]
+    if not failed:
+        return plan.done, True
+    first = f"{failed[0].target}: {failed[0].detail}"
+    rest = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+    return f"{plan.title}: {first}{rest}", False

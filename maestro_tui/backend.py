@@ -1,0 +1,164 @@
+"""Everything the console needs of the core, behind one interface: reads, acts, the consumer.
+
+`RootBackend` is the real one; tests put fixed data behind the same methods. Reading methods
+block and are called from threads; imports of the core's slow parts happen at first use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from maestro_core.bus.feed import Feed, Topic
+from maestro_core.clock import Clock, SystemClock
+from maestro_core.control.commands import Ack, Verb
+from maestro_core.layout import Layout
+from maestro_core.models import Receipt, RunRow, TickView
+from maestro_core.observe.snapshot import Snapshot
+from maestro_tui.feed import Consuming
+
+TAIL_BYTES = 16 << 10
+
+
+class Acting(Protocol):
+    """The operator's facade (control.operator.Operator)."""
+
+    trouble: str | None
+
+    def enqueue(self, cadence: str) -> Receipt: ...
+    def pause(self, cadence: str, reason: str | None = None) -> Ack: ...
+    def resume(self, cadence: str) -> Ack: ...
+    def emergency_stop(self, *, kill: bool = False, reason: str | None = None) -> Ack: ...
+    def clear_emergency_stop(self) -> Ack: ...
+    def submit(
+        self, verb: Verb, targets: Sequence[str], *, reason: str | None = None,
+        seconds: float | None = None,
+    ) -> Ack: ...  # fmt: skip
+
+
+class Backend(Protocol):
+    """See the module docstring."""
+
+    layout: Layout
+    clock: Clock
+    read_only: bool
+
+    @property
+    def operator(self) -> Acting: ...
+    def snapshot(self, topics: frozenset[Topic]) -> Snapshot: ...
+    def dead_letters(self) -> Sequence[TickView]: ...
+    def runs(self, limit: int) -> Sequence[RunRow]: ...
+    def journal(self, limit: int) -> Sequence[dict[str, Any]]: ...
+    def stderr_tail(self, path: str, lines: int) -> list[str]: ...
+    def write_journal(self, level: str, stage: str, **fields: Any) -> None: ...
+    def redactor(self) -> Callable[[str], str]: ...
+    def make_feed(self) -> Feed: ...
+    def make_consumer(self) -> Consuming: ...
+
+
+class RootBackend:
+    """A real agent root."""
+
+    def __init__(
+        self, layout: Layout, *, read_only: bool = False, clock: Clock | None = None
+    ) -> None:
+        self.layout = layout
+        self.clock: Clock = clock or SystemClock()
+        self.read_only = read_only
+        self._reader: Any = None
+        self._operator: Acting | None = None
+        self._journal: Any = None
+
+    @property
+    def operator(self) -> Acting:
+        if self._operator is None:
+            from maestro_core.control.operator import Operator, current_actor
+
+            self._operator = Operator(
+                self.layout,
+                actor=current_actor("console"),
+                read_only=self.read_only,
+                clock=self.clock,
+                redact=self.redactor(),
+            )
+        return self._operator
+
+    def snapshot(self, topics: frozenset[Topic]) -> Snapshot:
+        """Called from the feed's thread alone."""
+        if self._reader is None:
+            from maestro_core.observe.reader import SnapshotReader
+
+            self._reader = SnapshotReader(self.layout, self.clock)
+        snapshot: Snapshot = self._reader.read(topics)
+        return snapshot
+
+    def dead_letters(self) -> Sequence[TickView]:
+        """All dead letters, newest first."""
+        from maestro_core.observe.reader import dead_letters
+
+        found: Sequence[TickView] = dead_letters(self.layout)
+        return found
+
+    def runs(self, limit: int) -> Sequence[RunRow]:
+        """The newest runs of the ledger, newest first."""
+        from maestro_core.session.ledger import Ledger
+
+        if not self.layout.ledger.exists():
+            return []
+        ledger = Ledger.open(self.layout.ledger, read_only=True)
+        try:
+            rows: Sequence[RunRow] = ledger.rows(limit=limit)
+            return rows
+        finally:
+            ledger.close()
+
+    def journal(self, limit: int) -> Sequence[dict[str, Any]]:
+        """Bus journal and operators' acts by time, newest last."""
+        from maestro_core.journal import read_page
+
+        return read_page(self.layout, limit=limit, operators=True).entries
+
+    def stderr_tail(self, path: str, lines: int) -> list[str]:
+        """The last lines of a log under the agent root; empty when it is gone."""
+        root = self.layout.root.resolve()
+        target = (root / path).resolve()
+        if not target.is_relative_to(root) or not target.is_file():
+            return []
+        with target.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - TAIL_BYTES))
+            return file.read(TAIL_BYTES).decode("utf-8", "replace").splitlines()[-lines:]
+
+    def write_journal(self, level: str, stage: str, **fields: Any) -> None:
+        """A line of this console in the bus journal; nothing in a read-only session."""
+        if self.read_only:
+            return
+        if self._journal is None:
+            from maestro_core.journal import Journal
+
+            self._journal = Journal(self.layout, self.clock, self.redactor())
+        self._journal.write(level, stage, **fields)
+
+    def make_feed(self) -> Feed:
+        from maestro_core.bus.watch import WatchFeed
+
+        feed: Feed = WatchFeed(self.layout)
+        return feed
+
+    def make_consumer(self) -> Consuming:
+        """A consumer for this console. Raises Busy at once when another one holds the lock."""
+        from maestro_core.consumer.driver import Driver
+
+        return Driver(self.layout, mode="console")
+
+    def redactor(self) -> Callable[[str], str]:
+        """Masks what .env holds; settings that cannot be read mask by pattern alone."""
+        from maestro_core.errors import MaestroError
+        from maestro_core.redact import Redactor
+        from maestro_core.settings import load_settings
+
+        try:
+            env = load_settings(self.layout).env
+        except MaestroError:
+            env = {}
+        return Redactor(env)

@@ -1,0 +1,110 @@
+"""Columns of the board where it is a table, and what a cadence says to a filter. Pure."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rich.text import Text
+
+from maestro_core.observe.snapshot import CadenceView, ConsumerView
+from maestro_tui.presentation import times
+from maestro_tui.presentation.cadence import countdown, history, last_outcome, last_run
+from maestro_tui.presentation.cells import bar, data, line
+from maestro_tui.presentation.columns import Column
+from maestro_tui.presentation.words import attention, cadence_look, outcome_look
+from maestro_tui.query import Fields
+
+
+class Cadence(NamedTuple):
+    """A row of the board: a cadence and the consumer that is to run it."""
+
+    view: CadenceView
+    consumer: ConsumerView
+
+
+def _name(row: Cadence, _now: float) -> Text:
+    return line((data(row.view.name, 128), "title"))
+
+
+def _state(row: Cadence, _now: float) -> Text:
+    look = cadence_look(row.view, row.consumer)
+    return line((f"{look.glyph} {look.word}", f"{look.style}.strong"))
+
+
+def _time(row: Cadence, now: float) -> Text:
+    when = countdown(row.view, row.consumer, now)
+    text = Text(end="")
+    if when.share is not None:
+        text.append_text(bar(when.share, 6, when.style))
+        text.append(" ")
+    text.append(when.text, "text" if when.share is not None else when.style)
+    if when.face:
+        text.append(f" {when.face}", "muted")
+    return text
+
+
+def _failures(row: Cadence, _now: float) -> Text:
+    view = row.view
+    style = "bad" if view.failures >= view.threshold else "warn" if view.failures else "faint"
+    return line((f"{view.failures}/{view.threshold}", style))
+
+
+def _attempt(row: Cadence, _now: float) -> Text:
+    running = row.view.running
+    return line((f"{running.attempt}/{row.view.max_attempts}" if running else "", "text"))
+
+
+def _number(count: int, style: str) -> Text:
+    return line((f"{count:,}" if count else "·", style if count else "faint"))
+
+
+def _last(row: Cadence, now: float) -> Text:
+    return last_outcome(row.view, now)
+
+
+def _last_at(row: Cadence) -> float:
+    last = last_run(row.view)
+    return times.moment(last.ended_at) or 0.0 if last else 0.0
+
+
+def _usual(row: Cadence, _now: float) -> Text:
+    seconds = row.view.usual_seconds
+    return line((f"~{times.short(seconds)}" if seconds else "", "muted"))
+
+
+def _runs(row: Cadence, _now: float) -> Text:
+    return history(row.view, 12)
+
+
+COLUMNS: tuple[Column[Cadence], ...] = (
+    Column("name", "CADENCE", 16, _name, lambda row: row.view.name, grow=2),
+    Column("state", "STATE", 13, _state, lambda row: attention(row.view, row.consumer)),
+    Column("time", "TIME", 22, _time, grow=3, drop=1),
+    Column("failures", "FAIL", 4, _failures, lambda row: -row.view.failures, drop=2),
+    Column("attempt", "TRY", 3, _attempt, drop=6),
+    Column("waiting", "WAIT", 5, lambda row, _now: _number(row.view.waiting, "text"),
+           lambda row: -row.view.waiting, drop=3, align="right"),
+    Column("dead", "DEAD", 5, lambda row, _now: _number(row.view.dead, "bad"),
+           lambda row: -row.view.dead, drop=5, align="right"),
+    Column("last", "LAST", 14, _last, lambda row: -_last_at(row), drop=4),
+    Column("usual", "USUAL", 6, _usual, lambda row: row.view.usual_seconds or 0, drop=7),
+    Column("runs", "RUNS", 12, _runs, drop=8),
+)  # fmt: skip
+
+
+def fields(row: Cadence, now: float) -> Fields:
+    """What a filter can ask of a cadence."""
+    view, last = row.view, last_run(row.view)
+    ended = times.moment(last.ended_at) if last else None
+    return {
+        "cadence": view.name,
+        "mode": view.mode,
+        "state": cadence_look(view, row.consumer).word,
+        "last": outcome_look(last.outcome).word if last else None,
+        "reason": view.reason or (last.reason if last else None),
+        "failures": float(view.failures),
+        "waiting": float(view.waiting),
+        "dead": float(view.dead),
+        "age": now - ended if ended else None,
+        "usual": view.usual_seconds,
+    }

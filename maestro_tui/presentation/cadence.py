@@ -1,0 +1,229 @@
+"""A cadence as a card of the board and as a row of its table. Pure.
+
+A card has four lines: name and mode; state; countdown; last outcome and history.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rich.text import Text
+
+from maestro_core.models import Running, RunRow
+from maestro_core.observe.snapshot import CadenceView, ConsumerView
+from maestro_tui.presentation import times
+from maestro_tui.presentation.cells import (
+    bar,
+    choose,
+    data,
+    facts,
+    fit,
+    line,
+    money,
+    sparkline,
+    spread,
+)
+from maestro_tui.presentation.words import cadence_look, outcome_look
+
+CARD_LINES = 4
+CARD_WIDTH = 38
+"""The narrowest card."""
+
+
+class Countdown(NamedTuple):
+    """Where a cadence stands in time. `share` is how much of the bar is left or done."""
+
+    share: float | None
+    style: str
+    text: str
+    face: str = ""
+    """The same moment as a wall-clock time."""
+
+
+def countdown(view: CadenceView, consumer: ConsumerView, now: float) -> Countdown:
+    """What the third line of a card says: run time, time left of a hold, or what is next."""
+    if view.running is not None:
+        return _run_time(view, view.running, now)
+    if view.state == "paused":
+        return Countdown(None, "hold", _paused(view, now))
+    if view.state == "half_open":
+        return Countdown(None, "probe", "the next tick is the probe")
+    until = _held_until(view, consumer)
+    if view.state != "closed":
+        if until is None:
+            return Countdown(None, cadence_look(view, consumer).style, "until it is lifted")
+        return _hold_time(view, consumer, until, now)
+    return _what_is_next(view, now)
+
+
+def _run_time(view: CadenceView, running: Running, now: float) -> Countdown:
+    started = times.moment(running.started_at) or now
+    elapsed, ends = now - started, times.moment(running.timeout_at)
+    face = f"ends by {times.face(ends, now)}" if ends else ""
+    if view.usual_seconds:
+        late = elapsed > 2 * view.usual_seconds
+        text = f"{times.timer(elapsed)} of ~{times.timer(view.usual_seconds)}"
+        return Countdown(elapsed / view.usual_seconds, "warn" if late else "run", text, face)
+    share = elapsed / (ends - started) if ends and ends > started else None
+    return Countdown(share, "run", times.timer(elapsed), face)
+
+
+def _held_until(view: CadenceView, consumer: ConsumerView) -> float | None:
+    if view.state == "quota":
+        hold = times.moment(consumer.hold.until) if consumer.hold else None
+        return hold or view.next_allowed_at
+    return view.open_until if view.state == "open" else view.next_allowed_at
+
+
+def _hold_time(view: CadenceView, consumer: ConsumerView, until: float, now: float) -> Countdown:
+    style = cadence_look(view, consumer).style
+    if until <= now:
+        return Countdown(0.0, style, "due now", times.face(until, now))
+    length = view.hold_length
+    if length is None and view.state == "quota" and consumer.hold:
+        since = times.moment(consumer.hold.since)
+        length = until - since if since else None
+    share = (until - now) / length if length else None
+    return Countdown(share, style, times.left(until, now), f"until {times.face(until, now)}")
+
+
+def _paused(view: CadenceView, now: float) -> str:
+    marker = view.paused
+    if marker is None:
+        return "by an operator"
+    who = f"by {data(marker.by, 40)}" if marker.by else "by an operator"
+    age = f" {times.ago(marker.at, now)}" if marker.at else ""
+    why = f": {data(marker.reason, 120)}" if marker.reason else ""
+    return who + age + why
+
+
+def _what_is_next(view: CadenceView, now: float) -> Countdown:
+    if view.mode == "unregistered" and not view.prompt_exists:
+        return Countdown(None, "warn", "its ticks go to the dead letters")
+    if view.waiting:
+        return Countdown(None, "text", "at the next pass")
+    if view.next_due is None:
+        return Countdown(
+            None, "muted", "on demand" if not view.schedule else data(view.schedule, 40)
+        )
+    if view.next_due <= now:
+        return Countdown(None, "muted", "due now", times.face(view.next_due, now))
+    text = f"next in {times.left(view.next_due, now)}"
+    return Countdown(None, "muted", text, times.face(view.next_due, now))
+
+
+# ---- history ------------------------------------------------------------------------------
+
+
+def last_run(view: CadenceView) -> RunRow | None:
+    """Its newest ended run."""
+    return view.recent[-1] if view.recent else None
+
+
+def last_outcome(view: CadenceView, now: float) -> Text:
+    """`✓ ok 4m ago`; a cadence without runs says so."""
+    row = last_run(view)
+    if row is None:
+        return line(("no runs yet", "faint"))
+    look = outcome_look(row.outcome)
+    age = times.ago(times.moment(row.ended_at), now)
+    return line((f"{look.glyph} {data(look.word, 14)}", look.style), (f" {age}", "muted"))
+
+
+def history(view: CadenceView, width: int) -> Text:
+    """Sparkline of its last 20 runs."""
+    points = [
+        (row.duration or 0.0, "bad" if outcome_look(row.outcome).style == "bad" else "spark")
+        for row in view.recent[-20:]
+    ]
+    return sparkline(points, width)
+
+
+def counters(view: CadenceView, width: int) -> Text:
+    """Failures of threshold, attempt of max, waiting, dead: what is worth saying and fits."""
+    chunks: list[tuple[int, Text]] = []
+    if view.running is not None:
+        attempt = f"attempt {view.running.attempt}/{view.max_attempts}"
+        chunks.append((3, line((attempt, "text"))))
+    if view.failures:
+        style = "bad" if view.failures >= view.threshold else "warn"
+        chunks.append((0, line((f"failures {view.failures}/{view.threshold}", style))))
+    if view.waiting:
+        chunks.append((1, line((f"{view.waiting:,} waiting", "text"))))
+    if view.dead:
+        chunks.append((2, line((f"{view.dead:,} dead", "bad"))))
+    return choose(chunks, width, gap=" · ")
+
+
+# ---- card ---------------------------------------------------------------------------------
+
+
+def card(
+    view: CadenceView, consumer: ConsumerView, now: float, width: int, *, badge: Text | None = None
+) -> list[Text]:
+    """The four lines of a card, each exactly `width` cells."""
+    look = cadence_look(view, consumer)
+    right = badge if badge is not None and badge.plain else line((view.mode, "faint"))
+    head = spread(line((data(view.name, 128), "title")), right, width)
+    word = line((f"{look.glyph} {look.word}", f"{look.style}.strong"))
+    state = spread(word, counters(view, width - word.cell_len - 1), width)
+    return [head, state, _card_time(view, consumer, now, width), _card_history(view, now, width)]
+
+
+def _card_time(view: CadenceView, consumer: ConsumerView, now: float, width: int) -> Text:
+    when = countdown(view, consumer, now)
+    words = line((when.text, "text" if when.share is not None else when.style))
+    if when.face:
+        words.append(f"  {when.face}", "muted")
+    room = width - words.cell_len - 2
+    if when.share is None or room < 6:
+        return fit(words, width)
+    return line(bar(when.share, room, when.style), "  ", words)
+
+
+def _card_history(view: CadenceView, now: float, width: int) -> Text:
+    left = last_outcome(view, now)
+    usual = f"~{times.short(view.usual_seconds)} " if view.usual_seconds else ""
+    room = min(20, width - left.cell_len - len(usual) - 2)
+    right = line((usual, "muted"), history(view, room)) if room >= 4 else line((usual, "muted"))
+    return spread(left, right, width)
+
+
+# ---- details ------------------------------------------------------------------------------
+
+
+def details(view: CadenceView, consumer: ConsumerView, now: float) -> list[Text]:
+    """Everything known of a cadence, its last runs included."""
+    look, when = cadence_look(view, consumer), countdown(view, consumer, now)
+    out = [
+        line((data(view.name, 128), "title"), (f"  {look.glyph} {look.word}", f"{look.style}.strong")),
+        line(""),
+        *facts(
+            ("time", f"{when.text}  {when.face}".strip()),
+            ("why", view.reason),
+            ("mode", view.mode),
+            ("schedule", view.schedule),
+            ("failures", f"{view.failures} in a row; {view.threshold} open the circuit"),
+            ("attempts", f"at most {view.max_attempts} a tick"),
+            ("waiting", f"{view.waiting:,}"),
+            ("dead letters", f"{view.dead:,}"),
+            ("prompt", "there" if view.prompt_exists else "missing"),
+            ("usual", times.short(view.usual_seconds) if view.usual_seconds else None),
+        ),
+    ]  # fmt: skip
+    if view.recent:
+        out += [line(""), line((f"last {len(view.recent)} runs", "head"))]
+        out += [_run_line(row, now) for row in reversed(view.recent)]
+    return out
+
+
+def _run_line(row: RunRow, now: float) -> Text:
+    look = outcome_look(row.outcome)
+    ended = times.moment(row.ended_at)
+    text = line(
+        (f"{look.glyph} {data(look.word, 14):<14}", look.style),
+        (f"{times.face(ended, now) if ended else '':<10}", "muted"),
+        (f"{times.short(row.duration) if row.duration is not None else '':>6}  ", "text"),
+        (f"{money(row.usage.cost_usd) if row.usage.cost_usd else '':>7}  ", "muted"),
+    )
+    return text.append(data(row.reason or "", 300), "muted")

@@ -1,0 +1,203 @@
+"""Dead letters: rows grouped by failure signature, their columns and details. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from msgspec import UNSET
+from rich.text import Text
+
+from maestro_core.models import Failure, TickView
+from maestro_core.observe.signature import signature
+from maestro_tui.presentation import times
+from maestro_tui.presentation.cells import data, facts, line, plural
+from maestro_tui.presentation.columns import Column
+from maestro_tui.query import Fields
+
+
+class DeadRow(NamedTuple):
+    """One dead letter."""
+
+    id: str
+    view: TickView
+    signature: str
+    nested: bool = True
+
+
+class GroupRow(NamedTuple):
+    """All shown dead letters of one signature; `newest` in epoch seconds."""
+
+    id: str
+    signature: str
+    ids: tuple[str, ...]
+    cadences: tuple[str, ...]
+    newest: float
+    open: bool
+    note: str | None
+
+
+Row = DeadRow | GroupRow
+
+
+def dead_rows(views: Sequence[TickView]) -> list[Row]:
+    """Rows in the order of `views`."""
+    return [DeadRow(view.tick.id, view, signature(_error(view))) for view in views]
+
+
+def _error(view: TickView) -> str | None:
+    tick = view.tick
+    return tick.last_error or (tick.failures[-1].reason if tick.failures else None)
+
+
+def grouped(rows: Sequence[Row], closed: frozenset[str], notes: Mapping[str, str]) -> list[Row]:
+    """A header over the rows of each signature; groups in the order of their newest row."""
+    groups: dict[str, list[DeadRow]] = {}
+    for row in rows:
+        if isinstance(row, DeadRow):
+            groups.setdefault(row.signature, []).append(row)
+    ordered = sorted(groups.items(), key=lambda item: -max(row.view.since for row in item[1]))
+    out: list[Row] = []
+    for name, members in ordered:
+        opened = name not in closed
+        out.append(_group(name, members, opened, notes.get(name)))
+        if opened:
+            out.extend(members)
+    return out
+
+
+def _group(name: str, members: Sequence[DeadRow], opened: bool, note: str | None) -> GroupRow:
+    cadences = tuple(dict.fromkeys(row.view.tick.cadence for row in members))
+    newest = max(row.view.since for row in members)
+    ids = tuple(row.id for row in members)
+    return GroupRow(f"group {name}", name, ids, cadences, newest, opened, note)
+
+
+# ---- columns ------------------------------------------------------------------------------
+
+
+def _what(row: Row, _now: float) -> Text:
+    if isinstance(row, GroupRow):
+        arrow = "▾" if row.open else "▸"
+        note = line(("  ✎ ", "accent"), (data(row.note, 80), "accent")) if row.note else ""
+        return line((f"{arrow} {len(row.ids):,} × ", "bad.strong"), (data(row.signature, 200), "title"), note)  # fmt: skip
+    return line("    " if row.nested else "", (data(_error(row.view) or "no reason", 200), "muted"))
+
+
+def _cadence(row: Row, _now: float) -> Text:
+    if isinstance(row, GroupRow):
+        many = f"{len(row.cadences)} cadences"
+        return line((data(row.cadences[0], 80) if len(row.cadences) == 1 else many, "text"))
+    return line((data(row.view.tick.cadence, 80), "text"))
+
+
+def _age(row: Row, now: float) -> Text:
+    since = row.newest if isinstance(row, GroupRow) else row.view.since
+    return line((times.short(now - since), "text" if isinstance(row, GroupRow) else "muted"))
+
+
+def _tries(row: Row, _now: float) -> Text:
+    return line((f"{row.view.tick.attempts}" if isinstance(row, DeadRow) else "", "muted"))
+
+
+def _source(row: Row, _now: float) -> Text:
+    return line((data(row.view.tick.source, 40) if isinstance(row, DeadRow) else "", "faint"))
+
+
+def _id(row: Row, _now: float) -> Text:
+    return line((data(row.id, 128) if isinstance(row, DeadRow) else "", "faint"))
+
+
+def _tick(row: Row) -> TickView | None:
+    return row.view if isinstance(row, DeadRow) else None
+
+
+COLUMNS: tuple[Column[Row], ...] = (
+    Column("cause", "CAUSE", 24, _what, lambda row: row.signature, grow=4),
+    Column("cadence", "CADENCE", 18, _cadence,
+           lambda row: row.view.tick.cadence if isinstance(row, DeadRow) else "", grow=1, drop=2),
+    Column("tries", "TRIES", 5, _tries,
+           lambda row: -row.view.tick.attempts if isinstance(row, DeadRow) else 0, drop=3, align="right"),
+    Column("age", "AGE", 5, _age,
+           lambda row: -row.view.since if isinstance(row, DeadRow) else 0, drop=1, align="right"),
+    Column("source", "SOURCE", 12, _source, drop=4),
+    Column("id", "ID", 30, _id, lambda row: row.id, drop=5),
+)  # fmt: skip
+
+
+def fields(row: Row, now: float) -> Fields:
+    """What a filter can ask of a dead letter."""
+    view = _tick(row)
+    if view is None:
+        return {"error": row.signature}
+    tick = view.tick
+    last = tick.failures[-1] if tick.failures else None
+    return {
+        "id": tick.id,
+        "cadence": tick.cadence,
+        "error": _error(view),
+        "source": tick.source,
+        "state": "dlq",
+        "class": last.failure_class if last else None,
+        "exit": float(last.exit_code) if last and last.exit_code is not None else None,
+        "attempts": float(tick.attempts),
+        "age": now - view.since,
+    }
+
+
+# ---- details ------------------------------------------------------------------------------
+
+
+def details(row: Row, tail: Sequence[str], now: float) -> list[Text]:
+    """The detail pane: the tick, every failure, the end of its stderr."""
+    if isinstance(row, GroupRow):
+        return _group_details(row, now)
+    tick = row.view.tick
+    out = [
+        line((data(tick.cadence, 128), "title"), ("  dead ", "muted"), (times.ago(row.view.since, now), "text")),
+        line((data(_error(row.view) or "no reason recorded", 600), "bad")),
+        line(""),
+        *facts(
+            ("tick", tick.id),
+            ("source", tick.source),
+            ("enqueued", times.stamp(times.moment(tick.enqueued_at))),
+            ("attempts", f"{tick.attempts}" + (f", {tick.recoveries} cut short by a dead consumer" if tick.recoveries else "")),
+            ("priority", tick.priority or None),
+            ("dedupe key", tick.dedupe_key),
+            ("payload", None if tick.payload is UNSET else json.dumps(tick.payload, ensure_ascii=False)),
+        ),
+        line(""),
+    ]  # fmt: skip
+    for failure in reversed(tick.failures):
+        out += failure_lines(failure, now)
+    if tail:
+        out += [line(""), line(("end of stderr", "head"))]
+        out += [line(("│ ", "rule"), (data(text, 500), "text")) for text in tail]
+    return out
+
+
+def failure_lines(failure: Failure, now: float) -> list[Text]:
+    """One failed attempt."""
+    at = times.moment(failure.at)
+    code = "no exit code" if failure.exit_code is None else f"exit {failure.exit_code}"
+    kind = f" · {data(failure.failure_class, 40)}" if failure.failure_class else ""
+    head = line(
+        ("× ", "bad"), (f"attempt {failure.attempt}", "text"), (f"  {code}{kind}", "muted"),
+        (f"  {times.face(at, now)}" if at else "", "muted"),
+    )  # fmt: skip
+    out = [head, line(("  ", ""), (data(failure.reason, 600), "text"))]
+    log = failure.stderr_path or failure.stdout_path
+    return [*out, line(("  " + data(log, 300), "faint"))] if log else out
+
+
+def _group_details(row: GroupRow, now: float) -> list[Text]:
+    out = [
+        line((plural(len(row.ids), "dead letter"), "title"), ("  newest ", "muted"), (times.ago(row.newest, now), "text")),
+        line((data(row.signature, 600), "bad")),
+        line(""),
+        *facts(("cadences", ", ".join(row.cadences[:12])), ("note", row.note)),
+        line(""),
+        line(("R", "key.danger"), (" retries all of them  ", "muted"), ("D", "key.danger"), (" discards them  ", "muted"), ("m", "key"), (" writes a note", "muted")),
+    ]  # fmt: skip
+    return out

@@ -1,0 +1,65 @@
+"""Why is this cadence not running? The core's chain of obstacles with the key that lifts each.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from maestro_core.observe.explain import Explanation, Obstacle
+from maestro_tui.presentation import times
+from maestro_tui.presentation.cells import data, line, plural
+
+KEYS: dict[str, tuple[str, str]] = {
+    "clear_estop": ("ctrl+x ctrl+x", "lifts it"),
+    "start_consumer": ("", "maestro-tui run"),
+    "fix_settings": ("5", "says where"),
+    "make_room": ("5", "doctor"),
+    "resume": ("P", "resumes it"),
+    "close_circuit": ("C", "closes it · T lets one probe through"),
+    "lift_hold": ("C", "lifts it"),
+    "cancel_run": ("X", "ends that run"),
+    "write_prompt": ("", "write its prompt"),
+    "enqueue": ("E", "enqueues a tick now"),
+    "wait": ("", "goes by itself"),
+}
+"""Act of the core -> key of the board, and what it does."""
+
+
+def explain_lines(found: Explanation, now: float) -> list[Text]:
+    """The verdict, then the whole chain, the first obstacle first."""
+    out = [_verdict(found), line("")]
+    for number, obstacle in enumerate(found.obstacles, 1):
+        out += _obstacle(number, obstacle, now)
+    out.append(line((plural(found.waiting, "tick waits", "ticks wait") + " for it", "muted")))
+    return out
+
+
+def _verdict(found: Explanation) -> Text:
+    if not found.known:
+        return line(("It is not on the board.", "warn.strong"))
+    if found.running:
+        return line(("▸ It is running now.", "run.strong"))
+    if not found.obstacles:
+        return line(("✓ Nothing is in its way: it starts at the next pass.", "ok.strong"))
+    more = len(found.obstacles) - 1
+    rest = f", and {plural(more, 'thing')} behind that" if more else ""
+    return line(("It is not running: ", "title"), (data(found.obstacles[0].code.replace("_", " "), 40), "bad.strong"), (rest, "text"))  # fmt: skip
+
+
+def _obstacle(number: int, obstacle: Obstacle, now: float) -> list[Text]:
+    text = line((f"{number}  ", "bad.strong"), (data(obstacle.says, 400), "text"))
+    if obstacle.until is not None:
+        text.append(f"  {_until(obstacle.until, now)}", "warn")
+    key, does = KEYS.get(obstacle.act, ("", ""))
+    lift = line("   ", (key, "key.danger"), (" " if key else "", ""), (does, "muted"))
+    if obstacle.command:
+        lift.append("   $ ", "faint").append(data(obstacle.command, 200), "code")
+    return [text, lift, line("")]
+
+
+def _until(until: float, now: float) -> str:
+    if until <= now:
+        return "due now"
+    return f"{times.left(until, now)}, until {times.face(until, now)}"

@@ -1,0 +1,60 @@
+"""Help as lines, generated from the key table. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import zip_longest
+
+from rich.text import Text
+
+from maestro_tui.keys import SCREEN_SCOPES, TABLE, Key, shown
+from maestro_tui.presentation.cells import fit, line
+
+GROUPS = ("Act", "View", "Log", "Mark", "Move", "Screens", "General")
+TWO_COLUMNS_FROM = 110
+RISKS = {"undo": "u undoes", "cost": "asks: it costs", "final": "asks for a word"}
+
+
+def help_lines(screen: str, keymap: Mapping[str, str], width: int) -> list[Text]:
+    """All keys that work on `screen`, by group; two columns where there is room."""
+    scopes = {
+        *SCREEN_SCOPES.get(screen, ("app",)),
+        *(("log",) if screen in ("board", "runs") else ()),
+    }
+    groups = [lines for name in GROUPS if (lines := _group(name, scopes, keymap))]
+    intro = [
+        line(("Upper-case letters change something; ", "text"), ("their lower-case twins do nothing.", "muted")),
+        line(("Every act is journalled with who did it. ", "muted"), ("Anything can be remapped in config.toml by its id.", "muted")),
+        line(""),
+    ]  # fmt: skip
+    if width < TWO_COLUMNS_FROM:
+        return intro + [text for lines in groups for text in lines]
+    half = (width - 3) // 2
+    left, right = _balance(groups)
+    return intro + [
+        line(fit(a or line(""), half), "   ", fit(b or line(""), half))
+        for a, b in zip_longest(left, right)
+    ]
+
+
+def _balance(groups: list[list[Text]]) -> tuple[list[Text], list[Text]]:
+    left: list[Text] = []
+    right: list[Text] = []
+    for lines in groups:
+        (left if len(left) <= len(right) else right).extend(lines)
+    return left, right
+
+
+def _group(name: str, scopes: set[str], keymap: Mapping[str, str]) -> list[Text]:
+    keys = [key for key in TABLE if key.group == name and scopes & set(key.scope)]
+    if not keys:
+        return []
+    return [line((name.upper(), "head")), *(_key(key, keymap) for key in keys), line("")]
+
+
+def _key(key: Key, keymap: Mapping[str, str]) -> Text:
+    style = "key" if key.risk == "none" else "key.danger"
+    text = line((f"  {shown(key, keymap):<14}", style), (key.help, "text"))
+    if key.risk in RISKS and key.id != "act.emergency_stop":
+        text.append(f" · {RISKS[key.risk]}", "muted")
+    return text

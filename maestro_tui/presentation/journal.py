@@ -1,0 +1,141 @@
+"""Journal entries and operators' acts as rows. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from rich.text import Text
+
+from maestro_tui.presentation import times
+from maestro_tui.presentation.cells import data, line
+from maestro_tui.presentation.columns import Column
+from maestro_tui.presentation.words import LEVELS, Look
+from maestro_tui.query import Fields
+
+Entry = dict[str, Any]
+
+_SHOWN_APART = frozenset({"ts", "level", "stage", "cadence", "verb", "targets", "actor", "ok"})
+
+STAGE_STYLES = {
+    "circuit_opened": "bad", "circuit_closed": "ok", "subsession_spawn": "run",
+    "subsession_failed": "bad", "subsession_ok": "ok", "operator": "accent",
+    "dead_letter": "bad", "emergency_stop": "bad",
+}  # fmt: skip
+"""Stages that stand out; the others have the style of their level."""
+
+
+class JournalRow(NamedTuple):
+    """One entry; `id` stays the same when the journal is read anew."""
+
+    id: str
+    entry: Entry
+    at: float | None
+
+
+def journal_rows(entries: Sequence[Entry]) -> list[JournalRow]:
+    """Rows in the order of `entries`; equal entries are told apart by number."""
+    seen: dict[str, int] = {}
+    rows = []
+    for entry in entries:
+        base = f"{entry.get('ts')} {entry.get('stage')} {entry.get('cadence')} {entry.get('verb')}"
+        seen[base] = seen.get(base, 0) + 1
+        at = entry.get("ts")
+        rows.append(JournalRow(f"{base} {seen[base]}", entry, times.moment(at if isinstance(at, str) else None)))  # fmt: skip
+    return rows
+
+
+def level_of(entry: Entry) -> str:
+    """debug | info | warn | error; an operator's act that failed is an error."""
+    if entry.get("ok") is False:
+        return "error"
+    level = str(entry.get("level", "info"))
+    return "warn" if level == "warning" else level
+
+
+def look_of(entry: Entry) -> Look:
+    if entry.get("stage") == "operator" and entry.get("ok") is not False:
+        return Look("◆", "act", "accent")
+    return LEVELS.get(level_of(entry), LEVELS["info"])
+
+
+def summary(entry: Entry) -> str:
+    """What an entry says beyond its time, level, stage and cadence."""
+    words = []
+    if entry.get("stage") == "operator":
+        words.append(operator_words(entry))
+    for name, value in entry.items():
+        if name in _SHOWN_APART or value is None:
+            continue
+        shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        words.append(f"{name}={shown}" if " " not in str(name) else str(shown))
+    return data("  ".join(words), 1000)
+
+
+def operator_words(entry: Entry) -> str:
+    """`ada from 10.0.0.7: dlq_retry a, b and 3 more`."""
+    actor = entry.get("actor")
+    actor = actor if isinstance(actor, dict) else {}
+    address = f" from {actor['address']}" if actor.get("address") else ""
+    targets = entry.get("targets")
+    names = [str(one) for one in targets] if isinstance(targets, list) else []
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{actor.get('user', 'somebody')}{address}: {entry.get('verb')} {', '.join(names[:3])}{more}"
+
+
+def _time(row: JournalRow, now: float) -> Text:
+    return line((times.face(row.at, now) if row.at else "?", "muted"))
+
+
+def _level(row: JournalRow, _now: float) -> Text:
+    look = look_of(row.entry)
+    return line((f"{look.glyph} {look.word}", look.style))
+
+
+def _stage(row: JournalRow, _now: float) -> Text:
+    stage = data(row.entry.get("stage", "?"), 60)
+    return line((stage, STAGE_STYLES.get(stage, look_of(row.entry).style)))
+
+
+def _cadence(row: JournalRow, _now: float) -> Text:
+    return line((data(row.entry.get("cadence") or "", 80), "text"))
+
+
+def _summary(row: JournalRow, _now: float) -> Text:
+    return line((summary(row.entry), "muted"))
+
+
+COLUMNS: tuple[Column[JournalRow], ...] = (
+    Column("time", "TIME", 9, _time, lambda row: row.at or 0.0),
+    Column("level", "LEVEL", 7, _level, lambda row: level_of(row.entry), drop=1),
+    Column("stage", "STAGE", 20, _stage, lambda row: str(row.entry.get("stage")), drop=3),
+    Column("cadence", "CADENCE", 16, _cadence, lambda row: str(row.entry.get("cadence")), grow=1, drop=2),
+    Column("summary", "WHAT", 20, _summary, grow=5),
+)  # fmt: skip
+
+
+def fields(row: JournalRow, now: float) -> Fields:
+    """What a filter can ask of an entry."""
+    entry = row.entry
+    return {
+        "level": level_of(entry),
+        "stage": str(entry.get("stage")),
+        "cadence": str(entry.get("cadence") or ""),
+        "tick": str(entry.get("tick_id") or entry.get("id") or ""),
+        "what": summary(entry),
+        "age": now - row.at if row.at else None,
+    }
+
+
+def details(row: JournalRow) -> list[Text]:
+    """The whole entry."""
+    head = line(
+        (data(row.entry.get("stage", "?"), 80), "title"), (f"  {times.stamp(row.at)}", "muted")
+    )
+    body = json.dumps(row.entry, indent=2, ensure_ascii=False).splitlines()
+    return [head, line(""), *(line((_indent(text) + data(text), "text")) for text in body)]
+
+
+def _indent(text: str) -> str:
+    return " " * (len(text) - len(text.lstrip(" ")))

@@ -1,0 +1,78 @@
+"""The commands of the palette, made from the key table, and how they are found. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from rich.text import Text
+
+from maestro_tui.keys import SCREEN_SCOPES, TABLE, Key, shown
+from maestro_tui.presentation.cells import fit, line
+
+
+class Command(NamedTuple):
+    """One line of the palette. `action` is a Textual action that the screen runs."""
+
+    title: str
+    help: str
+    key: str
+    shell: str
+    action: str
+    danger: bool
+
+
+_ONLY_HERE = (
+    Command("Emergency stop, end what runs", "Nothing is claimed, and running sub-sessions are ended now", "", "maestro-tui estop --kill", "app.kill_all", True),
+)  # fmt: skip
+"""Commands without a key."""
+
+_DIRECT = frozenset({"act.emergency_stop"})
+
+
+def commands(screen: str, keymap: Mapping[str, str]) -> list[Command]:
+    """What can be done on `screen`, acts first."""
+    scopes = set(SCREEN_SCOPES.get(screen, ("app",)))
+    keys = [key for key in TABLE if scopes & set(key.scope) and key.group not in ("Move", "Mark")]
+    keys.sort(key=lambda key: key.group != "Act")
+    return [_command(key, keymap) for key in keys] + list(_ONLY_HERE)
+
+
+def _command(key: Key, keymap: Mapping[str, str]) -> Command:
+    action = f"app.{key.action}" if "app" in key.scope else key.action
+    if key.id in _DIRECT:
+        action = "app.emergency_stop_now"
+    return Command(key.label, key.help, shown(key, keymap), key.command, action, key.risk != "none")
+
+
+def ranked(all_commands: Sequence[Command], text: str) -> list[Command]:
+    """Those that hold every word; a title that begins with the text comes first."""
+    words = text.casefold().split()
+    scored = []
+    for command in all_commands:
+        title, rest = command.title.casefold(), f"{command.help} {command.shell}".casefold()
+        if all(word in title or word in rest for word in words):
+            score = sum(
+                0 if title.startswith(word) else 1 if word in title else 2 for word in words
+            )
+            scored.append((score, command))
+    return [command for _, command in sorted(scored, key=lambda item: item[0])]
+
+
+def command_line(command: Command, on: bool, width: int) -> Text:
+    """Title, key, shell command; what it does where there is room."""
+    key_width, title_width = 14, 24
+    shell_width = 34 if width >= 90 else 0
+    help_width = max(0, width - key_width - title_width - shell_width - 6)
+    text = line(
+        ("▌ " if on else "  ", "accent"),
+        fit(line((command.title, "title")), title_width),
+        fit(line((command.key, "key.danger" if command.danger else "key")), key_width),
+        fit(line((command.help, "muted")), help_width),
+        "  ",
+        fit(line((command.shell, "code")), shell_width),
+    )  # fmt: skip
+    text = fit(text, width)
+    if on:
+        text.style = "row.cursor"
+    return text

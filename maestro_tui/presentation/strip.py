@@ -1,0 +1,207 @@
+"""The two lines on top of every screen, and the banners under them. Pure.
+
+First line: whose agent, which consumer, counts, cost, time. Second line: the screens.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from rich.text import Text
+
+from maestro_core.observe.snapshot import Snapshot
+from maestro_tui.presentation import times
+from maestro_tui.presentation.cells import choose, data, line, money, spread
+from maestro_tui.presentation.words import CONSUMERS, HOLDS
+
+
+class Here(NamedTuple):
+    """What this console itself knows: its pid, and how it takes part."""
+
+    pid: int
+    read_only: bool = False
+    frozen_at: float | None = None
+    """The view is frozen since then; None = live."""
+    trouble: str | None = None
+    """Why what is shown may be wrong (a worker failed, watching is degraded)."""
+
+
+def consumer_words(snapshot: Snapshot, here: Here, now: float) -> Text:
+    """`● consumer here`, `● daemon 4121`, `◌ STALE 25s`, `○ no consumer`."""
+    view = snapshot.consumer
+    look = CONSUMERS[view.word]
+    word = look.word
+    if view.word == "live":
+        word = "consumer here" if view.pid == here.pid else f"{view.mode or 'consumer'} {view.pid}"
+    text = line((f"{look.glyph} {word}", f"{look.style}.strong"))
+    if view.beat_at is not None and view.word in ("live", "stale"):
+        text.append(
+            f" beat {times.short(now - view.beat_at)}", "muted" if view.word == "live" else "warn"
+        )
+    if view.word in ("stopped", "crashed") and view.beat_at is not None:
+        text.append(f" {times.ago(view.beat_at, now)}", "muted")
+    return text
+
+
+COUNTS = (("inbox", "inbox", "text"), ("claimed", "claimed", "run"), ("dlq", "dead", "bad"),
+          ("quarantine", "quarantine", "warn"), ("open_circuits", "open", "bad"))  # fmt: skip
+"""Field of CountsView, word, style when it is not zero."""
+
+
+def count_chunks(snapshot: Snapshot) -> list[tuple[int, Text]]:
+    """The counts with their drop order; zeros go first when room is short."""
+    chunks = []
+    for order, (field, word, style) in enumerate(COUNTS):
+        count: int = getattr(snapshot.counts, field)
+        shown = line(
+            (f"{count:,}", style if count else "faint"), (f" {word}", "muted" if count else "faint")
+        )
+        chunks.append((order + 2 if count else order + 20, shown))
+    return chunks
+
+
+def first_line(snapshot: Snapshot, here: Here, now: float, width: int) -> Text:
+    """Agent, consumer, counts, cost of the day, time of day."""
+    agent = (0, line((" ◆ ", "accent"), (data(snapshot.agent, 40), "title")))
+    consumer = (1, consumer_words(snapshot, here, now))
+    right = [
+        *count_chunks(snapshot),
+        (8, line((f"{money(snapshot.cost_today)}", "text"), (" today", "muted"))),
+        (9, line((times.face(now, now), "muted"), " ")),
+    ]
+    left = choose([agent, consumer], width)
+    return spread(left, choose(right, max(0, width - left.cell_len - 2)), width)
+
+
+JUMPS = {"inbox": "board", "claimed": "board", "dead": "dead", "quarantine": "journal",
+         "open": "board", "today": "costs"}  # fmt: skip
+
+
+def jumps(first: str, x: int) -> str | None:
+    """The screen that a click on the first line goes to: that of the count under it."""
+    for word, screen in JUMPS.items():
+        found = re.search(rf"\S+ {word}\b", first)
+        if found and found.start() <= x < found.end():
+            return screen
+    return None
+
+
+class Tab(NamedTuple):
+    """A screen on the second line."""
+
+    name: str
+    key: str
+    title: str
+    short: str
+
+
+def tab_chunks(
+    tabs: tuple[Tab, ...], active: str, snapshot: Snapshot | None, width: int
+) -> list[tuple[str, Text]]:
+    """(screen name, chunk) for each tab; short titles when the long ones do not fit."""
+    for short in (False, True):
+        chunks = [(tab.name, _tab(tab, active, snapshot, short)) for tab in tabs]
+        if sum(chunk.cell_len for _, chunk in chunks) <= width:
+            break
+    return chunks
+
+
+def _tab(tab: Tab, active: str, snapshot: Snapshot | None, short: bool) -> Text:
+    count = snapshot.counts.dlq if snapshot and tab.name == "dead" else 0
+    title = tab.short if short else tab.title
+    on = tab.name == active
+    text = line(
+        (f" {tab.key} ", "tab.on" if on else "tab.key"), (title + " ", "tab.on" if on else "tab")
+    )
+    if count:
+        text.append(f"{count:,} ", "tab.on" if on else "bad")
+    return text
+
+
+def second_line(
+    tabs: tuple[Tab, ...],
+    active: str,
+    snapshot: Snapshot | None,
+    here: Here,
+    now: float,
+    width: int,
+) -> Text:
+    """The screens, and at the right how this console takes part."""
+    right = Text(end="")
+    if here.frozen_at is not None:
+        right = line((f" FROZEN {times.short(now - here.frozen_at)} · p goes on ", "badge.warn"))
+    elif here.read_only:
+        right = line((" read-only ", "badge.hold"))
+    left = line(*(chunk for _, chunk in tab_chunks(tabs, active, snapshot, width - right.cell_len)))
+    return spread(left, right, width)
+
+
+def banners(snapshot: Snapshot, here: Here, now: float) -> list[Text]:
+    """What holds everything, the worst first; empty when nothing does."""
+    found = [
+        _stop_banner(snapshot, now),
+        _hold_banner(snapshot, now),
+        _consumer_banner(snapshot, now),
+    ]
+    view = snapshot.consumer
+    if view.word == "live" and view.trouble:
+        found.append(line((f" × consumer: {data(view.trouble, 300)} ", "banner.bad")))
+    if view.settings_error:
+        found.append(
+            line((f" △ settings not taken: {data(view.settings_error, 300)} ", "banner.warn"))
+        )
+    if here.trouble:
+        found.append(line((f" △ {data(here.trouble, 300)} ", "banner.warn")))
+    found += [
+        line((f" △ {data(problem, 300)} ", "banner.warn")) for problem in snapshot.problems[:1]
+    ]
+    return [banner for banner in found if banner is not None]
+
+
+def _stop_banner(snapshot: Snapshot, now: float) -> Text | None:
+    marker = snapshot.emergency_stop
+    if marker is None:
+        return None
+    who = f" by {data(marker.by, 40)}" if marker.by else ""
+    age = f" {times.ago(marker.at, now)}" if marker.at else ""
+    why = f": {data(marker.reason, 120)}" if marker.reason else ""
+    text = f" ■ EMERGENCY STOP{who}{age}{why} · nothing is claimed · ctrl+x ctrl+x lifts it "
+    return line((text, "banner.bad"))
+
+
+def _hold_banner(snapshot: Snapshot, now: float) -> Text | None:
+    hold = snapshot.consumer.hold
+    if hold is None:
+        return None
+    look = HOLDS[hold.kind]
+    until = times.moment(hold.until)
+    wait = (
+        f" {times.left(until, now)} until {times.face(until, now)}"
+        if until
+        else " until it is lifted"
+    )
+    text = f" {look.glyph} {look.word.upper()}{wait}: {data(hold.reason, 200)} · C lifts it "
+    return line((text, f"banner.{'bad' if hold.kind == 'auth' else 'hold'}"))
+
+
+def _consumer_banner(snapshot: Snapshot, now: float) -> Text | None:
+    view = snapshot.consumer
+    if view.word == "stale":
+        age = times.short(now - view.beat_at) if view.beat_at else "?"
+        return line(
+            (
+                f" ◌ STALE: no beat of consumer {view.pid} for {age} · what is shown may be old ",
+                "banner.warn",
+            )
+        )
+    if view.word == "crashed":
+        return line(
+            (
+                " × the consumer is gone without a clean stop · maestro-tui run starts one ",
+                "banner.bad",
+            )
+        )
+    if view.word in ("none", "stopped"):
+        return line((" ○ no consumer: ticks wait until one runs · maestro-tui run ", "banner.warn"))
+    return None

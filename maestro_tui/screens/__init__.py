@@ -1,0 +1,1 @@
+"""One file for each screen and overlay; each is imported when it is first shown."""

@@ -1,0 +1,160 @@
+"""Screen 1: every cadence at a glance, and the running sub-session live below."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual.widget import Widget
+
+from maestro_core.observe.snapshot import CadenceView, Snapshot
+from maestro_tui import acts
+from maestro_tui.presentation.board import Cadence, fields
+from maestro_tui.presentation.cadence import details
+from maestro_tui.presentation.cells import line
+from maestro_tui.query import Fields
+from maestro_tui.rows import Arranged
+from maestro_tui.screens.base import ListScreen, screen_bindings
+from maestro_tui.widgets.board import Board
+from maestro_tui.widgets.live import Live
+from maestro_tui.widgets.table import Table
+
+LIVE_LINES = 8
+"""The live part keeps at least so many lines, where there is room for both."""
+
+
+class BoardScreen(ListScreen[Cadence]):
+    """See the module docstring."""
+
+    NAME = "board"
+    NOUN = "the cadences"
+    BINDINGS: ClassVar[list[Any]] = screen_bindings("board")
+
+    def make_table(self) -> Table[Cadence]:
+        return Board()
+
+    def body(self) -> Iterable[Widget]:
+        yield from super().body()
+        yield Live(self.console.backend.layout.root)
+
+    @property
+    def board(self) -> Board:
+        return self.query_one(Board)
+
+    # ---- what it shows --------------------------------------------------------------------
+
+    def receive(self, snapshot: Snapshot) -> None:
+        super().receive(snapshot)
+        self.take([Cadence(view, snapshot.consumer) for view in snapshot.cadences])
+
+    def tick(self, now: float) -> None:
+        super().tick(now)
+        self._show_live()
+
+    def show_rows(self, arranged: Arranged[Cadence]) -> None:
+        snapshot = self.console.snapshot
+        self.board.dimmed = snapshot is not None and snapshot.consumer.word == "stale"
+        super().show_rows(arranged)
+        self._share_room()
+        self._show_live()
+
+    def _share_room(self) -> None:
+        """The board takes what it needs, and leaves the live part its lines."""
+        free = self.app.size.height - 3
+        self.board.room = free - LIVE_LINES
+        wanted = self.board.wanted_height()
+        least = min(wanted, max(3, free // 2))
+        self.board.styles.height = max(least, min(wanted, free - LIVE_LINES))
+
+    def on_resize(self) -> None:
+        self._share_room()
+
+    def on_table_moved(self) -> None:
+        self._show_live()
+
+    def _show_live(self) -> None:
+        if self.console.snapshot is not None:
+            cursor = self.table.state.selection.cursor
+            self.query_one(Live).show(self.console.snapshot, cursor, self.console.now)
+
+    def fields(self, row: Cadence, now: float) -> Fields:
+        return fields(row, now)
+
+    def empty(self) -> Sequence[Text]:
+        if self.filter:
+            return (line(("no cadence matches the filter", "muted")),)
+        return (
+            line(("No cadences yet", "title")),
+            line(("Name them in ", "muted"), ("config/cadences.toml", "code")),
+            line(("or put a prompt into ", "muted"), ("schedules/triggers/NAME.md", "code")),
+        )
+
+    # ---- keys -----------------------------------------------------------------------------
+
+    def action_move(self, step: int) -> None:
+        self.table.move(step * self.board.step_down())
+
+    def action_open(self) -> None:
+        """Enter: the log where something runs, else the details."""
+        row = self.table.current
+        if row is not None and row.view.running is not None:
+            self.action_log()
+        else:
+            self.action_details()
+
+    def on_table_opened(self) -> None:
+        self.action_open()
+
+    def action_log(self) -> None:
+        row = self.table.current
+        if row is not None:
+            self.console.open_log_of(row.view)
+
+    def action_details(self) -> None:
+        row = self.table.current
+        if row is not None:
+            self.console.show_lines("Cadence", self._details(row.view.name))
+
+    def _details(self, name: str) -> Callable[[float], Sequence[Text]]:
+        def lines(now: float) -> Sequence[Text]:
+            snapshot = self.console.snapshot
+            views = [view for view in snapshot.cadences if view.name == name] if snapshot else []
+            return [text for view in views for text in details(view, snapshot.consumer, now)]  # type: ignore[union-attr]
+
+        return lines
+
+    def action_explain(self) -> None:
+        row = self.table.current
+        if row is not None:
+            self.console.explain(row.view.name)
+
+    def action_zoom(self) -> None:
+        self.action_log()
+
+    def action_act(self, what: str) -> None:
+        """Acts hit the rows that were chosen when the key went down."""
+        snapshot = self.console.snapshot
+        if snapshot is None:
+            return
+        views = [row.view for row in self.chosen()]
+        now = self.console.now
+        if what == "stop_run":
+            self.console.stop_runs(views)
+            return
+        self.console.propose(cadence_plan(what, views, snapshot, now))
+
+
+def cadence_plan(
+    what: str, views: Sequence[CadenceView], snapshot: Snapshot, now: float
+) -> acts.Plan | acts.Refusal:
+    """The plan of an act on cadences."""
+    if what == "enqueue":
+        return acts.enqueue(views, now)
+    if what == "close":
+        return acts.close(views, snapshot, now)
+    if what == "hold":
+        return acts.hold_open(views)
+    if what == "probe":
+        return acts.probe(views)
+    return acts.pause(views)

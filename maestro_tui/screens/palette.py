@@ -1,0 +1,70 @@
+"""Overlay: every command by name, with its key and the shell command that does the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar
+
+from rich.text import Text
+from textual.binding import Binding, BindingType
+from textual.widget import Widget
+from textual.widgets import Input
+
+from maestro_tui.presentation.palette import Command, command_line, commands, ranked
+from maestro_tui.screens.overlay import OverlayScreen
+from maestro_tui.widgets.pane import Pane
+
+MOST = 14
+
+
+class PaletteOverlay(OverlayScreen[str]):
+    """Dismissed with the action of the chosen command, or with None."""
+
+    DEFAULT_CLASSES = "wide"
+    HINT = "Enter runs it · Esc closes"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down,ctrl+n", "choose(1)", "Down", show=False, priority=True),
+        Binding("up", "choose(-1)", "Up", show=False, priority=True),
+        Binding("escape", "close", "Close", show=False, priority=True),
+    ]
+
+    def __init__(self, screen: str, keymap: Mapping[str, str]) -> None:
+        super().__init__()
+        self._all = commands(screen, keymap)
+        self._found: list[Command] = self._all
+        self._at = 0
+
+    def title_text(self) -> str:
+        return " Commands "
+
+    def compose(self) -> Iterable[Widget]:
+        yield from super().compose()
+
+    def extra(self) -> Iterable[Widget]:
+        yield Input(compact=True, placeholder="type what you want to do", id="what")
+
+    def on_mount(self) -> None:
+        box = self.query_one("#box")
+        box.move_child(self.query_one("#what"), before=self.query_one("#body"))
+        self.query_one("#what").focus()
+
+    def lines(self) -> Sequence[Text]:
+        width = min(int(self.app.size.width * 0.9), 140) - 6
+        first = max(0, min(self._at - MOST + 3, len(self._found) - MOST))
+        shown = self._found[first : first + MOST]
+        return [
+            command_line(command, first + index == self._at, width)
+            for index, command in enumerate(shown)
+        ]
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        self._found = ranked(self._all, event.value)
+        self._at = 0
+        self.query_one("#body", Pane).show(self.lines())
+
+    def on_input_submitted(self) -> None:
+        self.dismiss(self._found[self._at].action if self._found else None)
+
+    def action_choose(self, step: int) -> None:
+        self._at = max(0, min(self._at + step, len(self._found) - 1))
+        self.query_one("#body", Pane).show(self.lines())

@@ -1,0 +1,106 @@
+"""A widget that paints itself from lines of styled text and redraws only cells that changed.
+
+Subclasses give `paint()`; whoever changes their state calls `repaint()`. The
+new lines are compared with the shown ones, and only the runs of cells that differ are marked
+dirty, so that a ticking countdown costs its digits and not its row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+
+from rich.segment import Segment
+from rich.style import Style
+from rich.text import Text
+from textual.geometry import Region, Size
+from textual.strip import Strip
+from textual.widget import Widget
+
+from maestro_tui.presentation.cells import fit
+from maestro_tui.themes import painter
+
+JOIN = 6
+"""Changed runs closer than this are sent as one: a cursor move costs about as much."""
+
+
+class Canvas(Widget):
+    """See the module docstring. `ground` names the style of the background."""
+
+    DEFAULT_CSS = "Canvas { width: 1fr; height: 1fr; }"
+    ground = "base"
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._texts: list[Text] = []
+        self._strips: list[Strip] = []
+        self._painted: tuple[Size, str] | None = None
+
+    def paint(self) -> list[Text]:
+        """The lines of the whole widget, from the top; missing ones are blank."""
+        raise NotImplementedError
+
+    def repaint(self) -> None:
+        """Compare what should be shown with what is, and mark the difference as dirty."""
+        if not self.is_mounted or not self.size:
+            return
+        if self._painted != (self.size, self.app.theme):
+            self.refresh()
+            return
+        dirty: list[Region] = []
+        for y, text in enumerate(self._lines()):
+            if text != self._texts[y] or text.style != self._texts[y].style:
+                strip = self._strip(text)
+                dirty += [Region(x, y, end - x, 1) for x, end in changed(self._strips[y], strip)]
+                self._texts[y], self._strips[y] = text, strip
+        if dirty:
+            self.refresh(*dirty)
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        if self._painted != (self.size, self.app.theme):
+            self._texts = self._lines()
+            self._strips = [self._strip(text) for text in self._texts]
+            self._painted = (self.size, self.app.theme)
+        return [self._strips[y].crop(crop.x, crop.right) for y in crop.line_range]
+
+    def _lines(self) -> list[Text]:
+        width, height = self.size
+        lines = [fit(text, width) for text in self.paint()[:height]]
+        return lines + [Text(" " * width, end="")] * (height - len(lines))
+
+    def _strip(self, text: Text) -> Strip:
+        console = painter(self.app.theme)
+        base = console.get_style(self.ground, default=Style.null())
+        return Strip(Segment.apply_style(text.render(console), base), self.size.width).simplify()
+
+
+def changed(old: Strip, new: Strip) -> list[tuple[int, int]]:
+    """Runs of cells `(start, end)` in which two strips of one width differ."""
+    runs: list[tuple[int, int]] = []
+    for x, (before, after) in enumerate(zip(_cells(old), _cells(new), strict=False)):
+        if before == after:
+            continue
+        if runs and x - runs[-1][1] < JOIN:
+            runs[-1] = (runs[-1][0], x + 1)
+        else:
+            runs.append((x, x + 1))
+    return runs
+
+
+def _cells(strip: Strip) -> Iterator[tuple[str, Style | None]]:
+    """Each cell's character and style; a wide character fills its second cell with nothing."""
+    return chain.from_iterable(_segment_cells(segment) for segment in strip)
+
+
+def _segment_cells(segment: Segment) -> Iterator[tuple[str, Style | None]]:
+    if segment.cell_length == len(segment.text):
+        return ((character, segment.style) for character in segment.text)
+    return _wide_cells(segment)
+
+
+def _wide_cells(segment: Segment) -> Iterator[tuple[str, Style | None]]:
+    from rich.cells import get_character_cell_size
+
+    for character in segment.text:
+        size = get_character_cell_size(character)
+        yield from ((character if i == 0 else "", segment.style) for i in range(size))

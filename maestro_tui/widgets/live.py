@@ -1,0 +1,84 @@
+"""The running sub-session under the board: a line of facts, and its log as it grows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widget import Widget
+
+from maestro_core.observe.snapshot import CadenceView, Snapshot
+from maestro_tui.presentation.cells import line
+from maestro_tui.presentation.live import chosen_run, nothing_runs, run_line
+from maestro_tui.widgets.canvas import Canvas
+
+
+class Lines(Canvas):
+    """Lines that somebody else gives; indented by one cell."""
+
+    def __init__(self, *, ground: str = "base", id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self.ground = ground
+        self._shown: Sequence[Text] = ()
+
+    def show(self, lines: Sequence[Text]) -> None:
+        self._shown = lines
+        self.repaint()
+
+    def paint(self) -> list[Text]:
+        return list(self._shown)
+
+
+class Live(Vertical):
+    """See the module docstring. `root` is what relative log paths start from."""
+
+    DEFAULT_CSS = """
+    Live { height: 1fr; min-height: 3; }
+    Live #live-head { height: 1; }
+    Live #live-idle { height: 1fr; }
+    """
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(id="live")
+        self._root = root
+        self._path: str | None = None
+        self._log: Widget | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Lines(ground="raised", id="live-head")
+        yield Lines(id="live-idle")
+
+    def show(self, snapshot: Snapshot, cadence: str | None, now: float) -> None:
+        """Follow the run of that cadence, else the first run that goes on."""
+        running = chosen_run(snapshot, cadence)
+        head, idle = self.query_one("#live-head", Lines), self.query_one("#live-idle", Lines)
+        head.display = running is not None
+        if running is None:
+            idle.show([line("  ", text) for text in nothing_runs(snapshot, now)])
+        else:
+            view = _view(snapshot, running.cadence)
+            live = snapshot.consumer.word == "live"
+            head.show([run_line(running, view, now, self.size.width, live)])
+        self._follow(running.stdout_path if running else None)
+
+    def _follow(self, path: str | None) -> None:
+        """Put the log of that path there; the last one goes away."""
+        if path == self._path:
+            return
+        self._path = path
+        if self._log is not None:
+            self._log.remove()
+            self._log = None
+        if path is not None:
+            from maestro_tui.widgets.log_view import LogView
+
+            self._log = LogView(self._root / path, follow=True)
+            self.mount(self._log)
+        self.query_one("#live-idle").display = path is None
+
+
+def _view(snapshot: Snapshot, cadence: str) -> CadenceView | None:
+    return next((view for view in snapshot.cadences if view.name == cadence), None)
