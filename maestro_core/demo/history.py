@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 
@@ -89,15 +90,16 @@ def _pasts(now: float) -> Iterator[Past]:
 def _replay(layout: Layout, ledger: Ledger, journal: Journal, clock: FakeClock, past: Past) -> None:
     row = _row(layout, past)
     result = _result(past, row.stdout_path)
-    about = {"cadence": row.cadence, "tick_id": row.tick_id, "run_id": row.run_id}
+    about: dict[str, Any] = {"id": row.tick_id, "cadence": row.cadence, "run_id": row.run_id}
     journal.write("info", "subsession_spawn", **about, attempt=row.attempt)
     ledger.begin(row, None)
     clock.jump(past.seconds)
     ledger.finish(row.run_id, result, iso(clock.wall()))
+    about |= {"exit_code": result.exit_code, "duration_ms": round(past.seconds * 1000)}
     if past.failed:
-        journal.write("warn", "subsession_failed", **about, exit_code=1, reason=result.reason)
+        journal.write("error", "subsession_failed", **about, error=result.reason)
     else:
-        journal.write("info", "subsession_done", **about, duration=round(past.seconds, 1))
+        journal.write("info", "subsession_completed", **about)
 
 
 def _row(layout: Layout, past: Past) -> RunRow:
