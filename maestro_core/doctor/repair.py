@@ -14,7 +14,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from maestro_core.clock import Clock
-from maestro_core.files import FileSystem, ensure_folder, remove
+from maestro_core.files import FileSystem, remove
 from maestro_core.layout import Layout
 
 STRAY_SECONDS = 36 * 3600.0
@@ -63,7 +63,11 @@ def _folders(layout: Layout, fs: FileSystem) -> list[Repair]:
 
 
 def _maker(fs: FileSystem, path: Path) -> Callable[[], None]:
-    return lambda: ensure_folder(fs, path)
+    def act() -> None:
+        fs.make_folder(path)
+        fs.flush_folder(path.parent)
+
+    return act
 
 
 def _env_mode(layout: Layout) -> list[Repair]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import datetime
 
 from maestro_core.doctor.context import Check, Context
@@ -33,8 +32,8 @@ def schedules(context: Context) -> Verdict:
     if not planned:
         return skip("no cadence has a schedule")
     now = context.clock.wall()
-    due = [(next_due(schedule, now), name) for name, schedule in planned.items()]
-    at, name = min((at or math.inf, name) for at, name in due)
+    due = ((next_due(schedule, now), name) for name, schedule in planned.items())
+    at, name = min((at, name) for at, name in due if at is not None)
     when = datetime.fromtimestamp(at, local_zone()).strftime("%Y-%m-%d %H:%M %Z")
     return ok(f"{len(planned)} with a schedule; the next is {name} at {when}")
 
