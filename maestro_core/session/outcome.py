@@ -87,22 +87,33 @@ class Tails(Struct, frozen=True):
 
 def conclude(ending: Ending, transcript: Transcript, tails: Tails, now: float) -> Verdict:
     """The verdict on a run that is gone. `now`: wall epoch seconds."""
-    result = transcript.result
-    finished = result is not None and not result.is_error and ending.not_started is None
-    if ending.cause in ("shutdown", "emergency_stop") and not finished:
-        return Verdict(ending.cause, None, _reason(ending, transcript, tails, ending.cause))
-    if ending.cause == "cancelled":
-        return Verdict("cancelled", None, _reason(ending, transcript, tails, "cancelled"))
+    cause = ending.cause
+    if cause == "cancelled" or (
+        cause in ("shutdown", "emergency_stop") and _final(ending, transcript) is None
+    ):
+        return Verdict(cause, None, _reason(ending, transcript, tails, cause))
     found = _failure_class(ending, transcript, tails)
     if found is None:
         return Verdict("ok", None, None)
-    policy = policy_for(found)
     reason = _reason(ending, transcript, tails, _note(ending, transcript, found))
     hold_until = 0.0
     if found == "quota":
+        result = transcript.result
         said = result.text if result else f"{tails.stderr}\n{tails.stdout}"
         hold_until = transcript.resets_at or reset_time(said, now)
-    return Verdict(policy.outcome, found, reason, hold_until)
+    return Verdict(policy_for(found).outcome, found, reason, hold_until)
+
+
+def _final(ending: Ending, transcript: Transcript) -> Result | None:
+    """The result that the run is judged by.
+
+    None when it was still at work as we ended it: after a result the CLI goes on when a
+    task that it had started in the background comes back.
+    """
+    interrupted = ending.cause not in (None, "result")
+    if interrupted and (not transcript.finished or transcript.background):
+        return None
+    return transcript.result
 
 
 # ---- which failure, if any ---------------------------------------------------------------
@@ -111,8 +122,9 @@ def conclude(ending: Ending, transcript: Transcript, tails: Tails, now: float) -
 def _failure_class(ending: Ending, transcript: Transcript, tails: Tails) -> str | None:
     if ending.not_started is not None:
         return ending.failure_class or "not_started"
-    if transcript.result is not None:
-        return _class_with_result(transcript.result, ending, transcript, tails)
+    result = _final(ending, transcript)
+    if result is not None:
+        return _class_with_result(result, ending, transcript, tails)
     if ending.cause == "timeout":
         return "timeout"
     if ending.cause == "auth":
@@ -131,9 +143,7 @@ def _class_with_result(
         return class_of_result(result, transcript)
     if result.denials:
         return "permission_denied"
-    if not transcript.answered and not result.text.strip():
-        return "empty_answer"
-    if not transcript.answered:
+    if not transcript.asked:
         return "prompt"
     if not result.text.strip() and not transcript.tools_ok:
         return "empty_answer"
@@ -174,12 +184,16 @@ def _note(ending: Ending, transcript: Transcript, found: str) -> str:
         return ending.trouble
     if found == "timeout":
         return f"timed out after {ending.timeout:g} s"
-    if ending.cause in ("auth", "retries"):
+    if ending.cause == "auth":
+        return "the API refused the credentials (401); ended without the CLI's retries"
+    if ending.cause == "retries":
         retry = transcript.retry
-        return f"ended early: {retry.words() if retry else 'the API does not answer'}"
+        return f"ended without more retries: {retry.words() if retry else 'no answer'}"
     if found == "permission_denied" and transcript.result:
         return f"denied: {', '.join(transcript.result.denials)}"
-    if found in ("empty_answer", "prompt", "no_result") and ending.exit_code == 0:
+    if found == "prompt" and transcript.result and not transcript.result.is_error:
+        return f"the model was never asked: {one_line(transcript.result.text) or 'no answer'}"
+    if found in ("empty_answer", "no_result") and ending.exit_code == 0:
         return policy_for(found).title
     if ending.signal is not None and transcript.result is None:
         return f"ended by {_signal_name(ending.signal)}"
@@ -202,15 +216,16 @@ def _reason(ending: Ending, transcript: Transcript, tails: Tails, note: str) -> 
 
 def _last_lines(transcript: Transcript, tails: Tails) -> list[str]:
     result = transcript.result
-    said = _lines(result.text) if result and result.is_error else []
+    said = _lines(result.text, first=True) if result and result.is_error else []
     if tails.stderr.strip():
         return said + _lines(tails.stderr)
     return said or _lines(tails.stdout if not transcript.events else _plain(tails.stdout))
 
 
-def _lines(text: str) -> list[str]:
-    full = (one_line(line, 500) for line in text.splitlines())
-    return [line for line in full if line][-REASON_LINES:]
+def _lines(text: str, *, first: bool = False) -> list[str]:
+    """The lines that say something: the last ones, as a tool that failed ends with its reason."""
+    full = [line for line in (one_line(raw, 500) for raw in text.splitlines()) if line]
+    return full[:REASON_LINES] if first else full[-REASON_LINES:]
 
 
 def _plain(tail: str) -> str:

@@ -39,7 +39,7 @@ _KEY = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)\s*:(?:\s+(.*))?\Z")
 _ITEM = re.compile(r"\s*-\s+(.*)\Z")
 _COMMA = re.compile(r",(?![^(]*\))")
 _FENCE = "---"
-_MENTION = re.compile(r"@(?=\S)")
+_MENTION = re.compile(r"(?<!\S)@(?=\S)")
 
 
 class PromptError(MaestroError):
@@ -217,8 +217,9 @@ def _lookup(value: Any, names: list[str]) -> Any:
 def disarm(text: str, *, at_start: bool) -> str:
     """What came from a payload may not be read as an order by the CLI: no file, no command.
 
-    `@path` would attach any readable file without asking, a `/word` at the very beginning
-    would be run as a command of the CLI.
+    After white space `@path` would attach any readable file without asking, so it gets a
+    backslash; a `/word` at the very beginning would be run as a command of the CLI, so it
+    gets a space. An address like a@b.c is left alone.
     """
-    text = _MENTION.sub("@ ", text)
-    return f" {text}" if at_start and text.lstrip().startswith("/") else text
+    text = _MENTION.sub(r"\\@", text)
+    return f" {text}" if at_start and text.startswith("/") else text

@@ -41,7 +41,7 @@ _PRECISE = (
      r"|Unknown (slash )?command"),
     ("refusal", r"safeguards flagged|violate our Usage Policy"),
     ("output_limit", r"exceeded the \d*\s?output token maximum"),
-    ("network", r"Connection lost mid-response"),
+    ("network", r"Connection lost mid-response|empty or malformed response"),
     ("max_turns", r"Reached max(imum number of)? turns"),
     ("budget", r"Exceeded USD budget"),
 )  # fmt: skip

@@ -100,6 +100,11 @@ class Transcript:
         return self.results[-1] if self.results else None
 
     @property
+    def asked(self) -> bool:
+        """Whether the model had anything to do with it."""
+        return self.answered or self.usage().tokens_out > 0
+
+    @property
     def finished(self) -> bool:
         """A result is out, and nothing has begun after it."""
         return self._phase == "result"
