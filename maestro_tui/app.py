@@ -370,6 +370,18 @@ class MaestroApp(App[None]):
     def action_kill_all(self) -> None:
         self.propose(acts.engage_kill(len(self.snapshot.running) if self.snapshot else 0))
 
+    # ---- nothing ends the console but its person ------------------------------------------
+
+    async def run_action(
+        self, action: Any, default_namespace: Any = None, namespaces: Any = None
+    ) -> bool:
+        """A fault in what a key does is told and journalled; the screen stays."""
+        try:
+            return await super().run_action(action, default_namespace, namespaces)
+        except Exception as error:
+            self.post_message(WorkerFailed(f"the key for {action}", error))
+            return True
+
     # ---- helpers --------------------------------------------------------------------------
 
     def say(self, text: str, *, severity: Any = "information", seconds: float = 5.0) -> None:

@@ -37,8 +37,8 @@ class Key(NamedTuple):
     """The command that does the same; capitals stand for what is chosen."""
     footer: int = 0
     """Order in the footer, 1 first; 0 = not there."""
-    hidden: bool = False
-    """Bound, but left out of help and palette (second names of a key)."""
+    hint: str = ""
+    """What the footer says where the label is too long for it."""
 
 
 _LISTS: tuple[Scope, ...] = ("list",)
@@ -97,11 +97,11 @@ ACTS: tuple[Key, ...] = (
     Key("act.retry", "R", "act('retry')", "Retry", "Put dead letters back into the inbox", ("dead", "runs"), "Act", "cost", "maestro-tui dlq retry ID", 2),
     Key("act.discard", "D", "act('discard')", "Discard", "Move dead letters to the trash", ("dead",), "Act", "undo", "maestro-tui dlq discard ID", 2),
     Key("act.enqueue", "E", "act('enqueue')", "Enqueue", "Put a tick into the inbox now", ("board",), "Act", "cost", "maestro-tui enqueue CADENCE", 2),
-    Key("act.close", "C", "act('close')", "Close circuit", "Close the circuit, or lift the hold over all", ("board", "dead"), "Act", "undo", "maestro-tui circuit close CADENCE", 2),
+    Key("act.close", "C", "act('close')", "Close circuit", "Close the circuit, or lift the hold over all", ("board", "dead"), "Act", "undo", "maestro-tui circuit close CADENCE", 2, "close"),
     Key("act.hold", "O", "act('hold')", "Hold open", "Hold the circuit open", ("board", "dead"), "Act", "undo", "maestro-tui circuit open CADENCE", 7),
     Key("act.probe", "T", "act('probe')", "Probe", "Let one tick through an open circuit", ("board", "dead"), "Act", "cost", "maestro-tui circuit probe CADENCE", 7),
-    Key("act.pause", "P", "act('pause')", "Pause/resume", "Pause or resume the cadence", ("board", "dead"), "Act", "undo", "maestro-tui pause CADENCE", 2),
-    Key("act.stop_run", "X", "act('stop_run')", "Stop run", "End the running sub-session", ("board", "runs"), "Act", "final", "maestro-tui cancel RUN", 3),
+    Key("act.pause", "P", "act('pause')", "Pause/resume", "Pause or resume the cadence", ("board", "dead"), "Act", "undo", "maestro-tui pause CADENCE", 2, "pause"),
+    Key("act.stop_run", "X", "act('stop_run')", "Stop run", "End the running sub-session", ("board", "runs"), "Act", "final", "maestro-tui cancel RUN", 3, "stop"),
     Key("act.undo", "u", "undo", "Undo", "Take back the last act that can be taken back", _APP, "Act"),
     Key("act.emergency_stop", "ctrl+x", "emergency_stop", "Emergency stop", "Twice: nothing is claimed any more; twice again to lift it", _APP, "Act", "undo", "maestro-tui estop"),
 )  # fmt: skip

@@ -8,8 +8,8 @@ from rich.text import Text
 
 from maestro_core.observe.snapshot import CadenceView, ConsumerView
 from maestro_tui.presentation import times
-from maestro_tui.presentation.cadence import countdown, history, last_outcome, last_run
-from maestro_tui.presentation.cells import bar, data, line
+from maestro_tui.presentation.cadence import countdown, history, last_run
+from maestro_tui.presentation.cells import bar, choose, data, line
 from maestro_tui.presentation.columns import Column
 from maestro_tui.presentation.words import attention, cadence_look, outcome_look
 from maestro_tui.query import Fields
@@ -31,16 +31,16 @@ def _state(row: Cadence, _now: float) -> Text:
     return line((f"{look.glyph} {look.word}", f"{look.style}.strong"))
 
 
-def _time(row: Cadence, now: float) -> Text:
+def _time(row: Cadence, now: float, width: int) -> Text:
+    """Bar, time left, clock time; the clock time goes first when room is short, then the bar."""
     when = countdown(row.view, row.consumer, now)
-    text = Text(end="")
+    words = line((when.text, "text" if when.share is not None else when.style))
+    chunks = [(0, words)]
     if when.share is not None:
-        text.append_text(bar(when.share, 6, when.style))
-        text.append(" ")
-    text.append(when.text, "text" if when.share is not None else when.style)
+        chunks.insert(0, (1, bar(when.share, min(10, max(4, width - 20)), when.style)))
     if when.face:
-        text.append(f" {when.face}", "muted")
-    return text
+        chunks.append((2, line((when.face, "muted"))))
+    return choose(chunks, width, gap=" ") if words.cell_len <= width else words
 
 
 def _failures(row: Cadence, _now: float) -> Text:
@@ -58,8 +58,17 @@ def _number(count: int, style: str) -> Text:
     return line((f"{count:,}" if count else "·", style if count else "faint"))
 
 
-def _last(row: Cadence, now: float) -> Text:
-    return last_outcome(row.view, now)
+def _last(row: Cadence, now: float, width: int) -> Text:
+    """Glyph and age, and the word where there is room."""
+    last = last_run(row.view)
+    if last is None:
+        return line(("·", "faint"))
+    look = outcome_look(last.outcome)
+    ended = times.moment(last.ended_at)
+    age = line(
+        (f"{look.glyph} ", look.style), (times.short(now - ended) if ended else "?", "muted")
+    )
+    return choose([(0, age), (1, line((look.word, look.style)))], width, gap=" ")
 
 
 def _last_at(row: Cadence) -> float:
@@ -73,22 +82,23 @@ def _usual(row: Cadence, _now: float) -> Text:
 
 
 def _runs(row: Cadence, _now: float) -> Text:
-    return history(row.view, 12)
+    return history(row.view, 20)
 
 
 COLUMNS: tuple[Column[Cadence], ...] = (
-    Column("name", "CADENCE", 16, _name, lambda row: row.view.name, grow=2),
+    Column("name", "CADENCE", 16, _name, lambda row: row.view.name, grow=3),
     Column("state", "STATE", 13, _state, lambda row: attention(row.view, row.consumer)),
-    Column("time", "TIME", 22, _time, grow=3, drop=1),
-    Column("failures", "FAIL", 4, _failures, lambda row: -row.view.failures, drop=2),
-    Column("attempt", "TRY", 3, _attempt, drop=6),
-    Column("waiting", "WAIT", 5, lambda row, _now: _number(row.view.waiting, "text"),
-           lambda row: -row.view.waiting, drop=3, align="right"),
-    Column("dead", "DEAD", 5, lambda row, _now: _number(row.view.dead, "bad"),
-           lambda row: -row.view.dead, drop=5, align="right"),
-    Column("last", "LAST", 14, _last, lambda row: -_last_at(row), drop=4),
-    Column("usual", "USUAL", 6, _usual, lambda row: row.view.usual_seconds or 0, drop=7),
-    Column("runs", "RUNS", 12, _runs, drop=8),
+    Column("time", "TIME", 22, lambda row, now: _time(row, now, 22), grow=4, drop=1, fill=_time),
+    Column("failures", "FAIL", 4, _failures, lambda row: -row.view.failures, drop=4),
+    Column("attempt", "TRY", 3, _attempt, drop=7),
+    Column("waiting", "WAIT", 4, lambda row, _now: _number(row.view.waiting, "text"),
+           lambda row: -row.view.waiting, drop=2, align="right"),
+    Column("dead", "DEAD", 4, lambda row, _now: _number(row.view.dead, "bad"),
+           lambda row: -row.view.dead, drop=6, align="right"),
+    Column("last", "LAST", 7, lambda row, now: _last(row, now, 7),
+           lambda row: -_last_at(row), grow=1, drop=3, fill=_last),
+    Column("usual", "USUAL", 6, _usual, lambda row: row.view.usual_seconds or 0, drop=8),
+    Column("runs", "RUNS", 20, _runs, drop=9),
 )  # fmt: skip
 
 

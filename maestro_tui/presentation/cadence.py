@@ -38,6 +38,8 @@ class Countdown(NamedTuple):
     text: str
     face: str = ""
     """The same moment as a wall-clock time."""
+    word: str = ""
+    """What happens then: until, ends by."""
 
 
 def countdown(view: CadenceView, consumer: ConsumerView, now: float) -> Countdown:
@@ -59,13 +61,15 @@ def countdown(view: CadenceView, consumer: ConsumerView, now: float) -> Countdow
 def _run_time(view: CadenceView, running: Running, now: float) -> Countdown:
     started = times.moment(running.started_at) or now
     elapsed, ends = now - started, times.moment(running.timeout_at)
-    face = f"ends by {times.face(ends, now)}" if ends else ""
+    face = times.face(ends, now) if ends else ""
     if view.usual_seconds:
         late = elapsed > 2 * view.usual_seconds
         text = f"{times.timer(elapsed)} of ~{times.timer(view.usual_seconds)}"
-        return Countdown(elapsed / view.usual_seconds, "warn" if late else "run", text, face)
+        return Countdown(
+            elapsed / view.usual_seconds, "warn" if late else "run", text, face, "ends by"
+        )
     share = elapsed / (ends - started) if ends and ends > started else None
-    return Countdown(share, "run", times.timer(elapsed), face)
+    return Countdown(share, "run", times.timer(elapsed), face, "ends by")
 
 
 def _held_until(view: CadenceView, consumer: ConsumerView) -> float | None:
@@ -84,7 +88,7 @@ def _hold_time(view: CadenceView, consumer: ConsumerView, until: float, now: flo
         since = times.moment(consumer.hold.since)
         length = until - since if since else None
     share = (until - now) / length if length else None
-    return Countdown(share, style, times.left(until, now), f"until {times.face(until, now)}")
+    return Countdown(share, style, times.left(until, now), times.face(until, now), "until")
 
 
 def _paused(view: CadenceView, now: float) -> str:
@@ -174,7 +178,7 @@ def _card_time(view: CadenceView, consumer: ConsumerView, now: float, width: int
     when = countdown(view, consumer, now)
     words = line((when.text, "text" if when.share is not None else when.style))
     if when.face:
-        words.append(f"  {when.face}", "muted")
+        words.append(f"  {when.word} {when.face}" if when.word else f"  {when.face}", "muted")
     room = width - words.cell_len - 2
     if when.share is None or room < 6:
         return fit(words, width)
@@ -199,7 +203,7 @@ def details(view: CadenceView, consumer: ConsumerView, now: float) -> list[Text]
         line((data(view.name, 128), "title"), (f"  {look.glyph} {look.word}", f"{look.style}.strong")),
         line(""),
         *facts(
-            ("time", f"{when.text}  {when.face}".strip()),
+            ("time", f"{when.text} {when.word} {when.face}".strip()),
             ("why", view.reason),
             ("mode", view.mode),
             ("schedule", view.schedule),

@@ -25,6 +25,8 @@ class Column(Generic[Row]):
     drop: int = 0
     """0 = never dropped."""
     align: Literal["left", "right"] = "left"
+    fill: Callable[[Row, float, int], Text] | None = None
+    """In place of `cell`, for a cell that makes the best of its width."""
 
 
 def arrange(

@@ -23,7 +23,8 @@ class DeadRow(NamedTuple):
     id: str
     view: TickView
     signature: str
-    nested: bool = True
+    nested: bool = False
+    note: str | None = None
 
 
 class GroupRow(NamedTuple):
@@ -52,7 +53,10 @@ def _error(view: TickView) -> str | None:
 
 
 def grouped(rows: Sequence[Row], closed: frozenset[str], notes: Mapping[str, str]) -> list[Row]:
-    """A header over the rows of each signature; groups in the order of their newest row."""
+    """A header over the rows of each signature; groups in the order of their newest row.
+
+    A signature with one dead letter is just that row.
+    """
     groups: dict[str, list[DeadRow]] = {}
     for row in rows:
         if isinstance(row, DeadRow):
@@ -60,10 +64,13 @@ def grouped(rows: Sequence[Row], closed: frozenset[str], notes: Mapping[str, str
     ordered = sorted(groups.items(), key=lambda item: -max(row.view.since for row in item[1]))
     out: list[Row] = []
     for name, members in ordered:
+        if len(members) == 1:
+            out.append(members[0]._replace(note=notes.get(name)))
+            continue
         opened = name not in closed
         out.append(_group(name, members, opened, notes.get(name)))
         if opened:
-            out.extend(members)
+            out.extend(member._replace(nested=True) for member in members)
     return out
 
 
@@ -78,11 +85,14 @@ def _group(name: str, members: Sequence[DeadRow], opened: bool, note: str | None
 
 
 def _what(row: Row, _now: float) -> Text:
+    """The signature of a group; under it what tells its rows apart: their ids."""
+    if isinstance(row, DeadRow) and row.nested:
+        return line(("    ", ""), (data(row.id, 128), "muted"))
+    note = line(("  ✎ ", "accent"), (data(row.note, 80), "accent")) if row.note else line("")
     if isinstance(row, GroupRow):
-        arrow = "▾" if row.open else "▸"
-        note = line(("  ✎ ", "accent"), (data(row.note, 80), "accent")) if row.note else ""
-        return line((f"{arrow} {len(row.ids):,} × ", "bad.strong"), (data(row.signature, 200), "title"), note)  # fmt: skip
-    return line("    " if row.nested else "", (data(_error(row.view) or "no reason", 200), "muted"))
+        head = line(("▾ " if row.open else "▸ ", "bad"), (f"{len(row.ids):,} × ", "bad.strong"))
+        return line(head, (data(row.signature, 200), "title"), note)
+    return line(("× ", "bad"), (data(_error(row.view) or "no reason", 200), "title"), note)
 
 
 def _cadence(row: Row, _now: float) -> Text:

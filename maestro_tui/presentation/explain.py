@@ -27,6 +27,23 @@ KEYS: dict[str, tuple[str, str]] = {
 """Act of the core -> key of the board, and what it does."""
 
 
+WORDS = {
+    "emergency_stop": "the emergency stop is engaged",
+    "settings_error": "the settings cannot be used",
+    "no_consumer": "no consumer is at work",
+    "trouble": "the consumer is in trouble",
+    "paused": "it is paused",
+    "circuit_open": "its circuit is open",
+    "backoff": "it backs off",
+    "slot": "it waits for a free slot",
+    "unknown": "nobody knows how to run it",
+    "no_prompt": "its prompt is missing",
+    "not_before": "its ticks are not due yet",
+    "nothing_waiting": "nothing waits for it",
+}
+"""Code of an obstacle -> the verdict; other codes are holds over all cadences."""
+
+
 def explain_lines(found: Explanation, now: float) -> list[Text]:
     """The verdict, then the whole chain, the first obstacle first."""
     out = [_verdict(found), line("")]
@@ -43,9 +60,12 @@ def _verdict(found: Explanation) -> Text:
         return line(("▸ It is running now.", "run.strong"))
     if not found.obstacles:
         return line(("✓ Nothing is in its way: it starts at the next pass.", "ok.strong"))
-    more = len(found.obstacles) - 1
-    rest = f", and {plural(more, 'thing')} behind that" if more else ""
-    return line(("It is not running: ", "title"), (data(found.obstacles[0].code.replace("_", " "), 40), "bad.strong"), (rest, "text"))  # fmt: skip
+    code = found.obstacles[0].code
+    verdict = WORDS.get(code, f"every cadence waits ({data(code, 40)})")
+    rest = (
+        f", and {plural(more, 'thing')} behind that" if (more := len(found.obstacles) - 1) else ""
+    )
+    return line(("It is not running: ", "title"), (verdict, "bad.strong"), (rest, "muted"))
 
 
 def _obstacle(number: int, obstacle: Obstacle, now: float) -> list[Text]:

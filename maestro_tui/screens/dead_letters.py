@@ -72,7 +72,7 @@ class DeadLettersScreen(ListScreen[Row]):
 
     def group(self, rows: Sequence[Row]) -> Sequence[Row]:
         if self.table.state.sorting.key is not None:
-            return [row._replace(nested=False) if isinstance(row, DeadRow) else row for row in rows]
+            return rows
         return grouped(rows, frozenset(self._folded), self._notes)
 
     def fields(self, row: Row, now: float) -> Fields:

@@ -48,4 +48,4 @@ class KeyBar(Canvas):
 def _hint(key: Key, keymap: Mapping[str, str]) -> Text:
     name = shown(key, keymap).split(" ")[0]
     style = "key" if key.risk == "none" else "key.danger"
-    return line((name, style), (f" {key.label.lower()}", "muted"))
+    return line((name, style), (f" {key.hint or key.label.lower()}", "muted"))

@@ -11,7 +11,7 @@ from textual.containers import Vertical
 from textual.widget import Widget
 
 from maestro_core.observe.snapshot import CadenceView, Snapshot
-from maestro_tui.presentation.cells import line
+from maestro_tui.presentation.cells import line, masked
 from maestro_tui.presentation.live import chosen_run, nothing_runs, run_line
 from maestro_tui.widgets.canvas import Canvas
 
@@ -75,7 +75,7 @@ class Live(Vertical):
         if path is not None:
             from maestro_tui.widgets.log_view import LogView
 
-            self._log = LogView(self._root / path, follow=True)
+            self._log = LogView(self._root / path, follow=True, compact=True, redact=masked)
             self.mount(self._log)
         self.query_one("#live-idle").display = path is None
 

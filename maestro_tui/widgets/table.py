@@ -189,7 +189,7 @@ class Table(Canvas, Generic[Row]):
         row_id = self.row_key(row)
         edge = "▌" if row_id == self.state.selection.cursor else " "
         mark = "●" if row_id in marked else " "
-        cells = [fit(column.cell(row, self.now), width, column.align) for column, width in layout]
+        cells = [fit(self._cell(column, row, width), width, column.align) for column, width in layout]
         text = line((edge, "accent"), (mark, "mark"), Text("  ", end="").join(cells))
         asked = self.state.pending.get(row_id)
         if asked:
@@ -198,6 +198,9 @@ class Table(Canvas, Generic[Row]):
         if self.dimmed:
             text.stylize("stale")
         return text
+
+    def _cell(self, column: Column[Row], row: Row, width: int) -> Text:
+        return column.fill(row, self.now, width) if column.fill else column.cell(row, self.now)
 
     def _scroll_cell(self, y: int, thumb: tuple[int, int] | None) -> Text:
         if thumb is None:
