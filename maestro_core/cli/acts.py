@@ -29,8 +29,11 @@ class Desk:
         )
         self._as_json: bool = arguments.json
 
-    def tell(self, ack: Ack) -> int:
-        """Print what came of it: done on stdout, refused on stderr; the exit code."""
+    def tell(self, ack: Ack, done_word: str = "done") -> int:
+        """Print what came of it: done on stdout, refused on stderr; the exit code.
+
+        `done_word` is for outcomes that say nothing of themselves.
+        """
         if self.operator.trouble:
             self.printer.note(f"note: {self.operator.trouble}")
         if self._as_json:
@@ -39,7 +42,7 @@ class Desk:
         done = [one for one in ack.outcomes if one.ok]
         failed = [one for one in ack.outcomes if not one.ok]
         for one in done[:MOST_LINES]:
-            self.printer.line(f"{one.target}: {one.detail or 'done'}")
+            self.printer.line(f"{one.target}: {one.detail or done_word}")
         if len(done) > MOST_LINES:
             self.printer.line(f"… and {len(done) - MOST_LINES:,} more")
         for one in failed[:MOST_LINES]:

@@ -22,6 +22,11 @@ _VERBS: dict[str, Verb] = {
     "discard": "dlq_discard",
     "restore": "dlq_restore",
 }
+_DONE = {
+    "retry": "back in the inbox",
+    "discard": "in the trash",
+    "restore": "a dead letter again",
+}
 _HELP = {
     "retry": "back to the inbox with attempts 0, the failures kept",
     "discard": "to the trash; restore brings them back",
@@ -61,7 +66,8 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     if not ids:
         desk.printer.note("there is none")
         return 0
-    return desk.tell(desk.operator.submit(_VERBS[arguments.verb], ids, reason=arguments.reason))
+    ack = desk.operator.submit(_VERBS[arguments.verb], ids, reason=arguments.reason)
+    return desk.tell(ack, _DONE[arguments.verb])
 
 
 def _all_ids(arguments: argparse.Namespace, layout: Layout) -> list[str]:

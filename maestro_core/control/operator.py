@@ -1,17 +1,14 @@
 """What an operator can do, for the console and the command line alike.
 
-Level state (pause, emergency stop) and new ticks are plain files and need no consumer. The
-rest is a command: applied here and now when nobody holds consumer.lock, else left in
-control/ and waited for. Every act is one line in operators.jsonl. Read-only is enforced here,
-below every key and option. Methods block (disk, waiting for the consumer): call them from a
-worker thread of a console.
+Level state (pause, emergency stop) and new ticks are plain files and need no consumer; the
+rest is a command (`delivery`). Every act is one line in operators.jsonl. Read-only is enforced
+here, below every key and option. Methods block (disk, waiting for the consumer): a console
+calls them from a worker thread.
 """
 
 from __future__ import annotations
 
 import os
-import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,18 +17,16 @@ from msgspec import UNSET
 
 from maestro_core import files
 from maestro_core.clock import Clock, SystemClock, iso
-from maestro_core.consumer.ownership import Ownership, holder
 from maestro_core.control import audit, markers
-from maestro_core.control.apply import apply_offline
 from maestro_core.control.commands import Ack, Actor, Command, Outcome, Verb
-from maestro_core.control.mailbox import Mailbox, encode
-from maestro_core.errors import BusError, Busy, ReadOnly, UsageError
+from maestro_core.control.delivery import Delivery
+from maestro_core.errors import Busy, ReadOnly, UsageError
 from maestro_core.layout import NAME, Layout
 from maestro_core.models import Receipt
 
-ACK_LIMIT = 64 << 20
+PORTION = 500
+"""Targets a command: a bulk act must not keep the consumer from its heartbeat."""
 _STOP = "emergency-stop"
-_SHORTEST_POLL, _LONGEST_POLL = 0.005, 0.1
 
 
 def current_actor(via: str) -> Actor:
@@ -56,7 +51,7 @@ class Operator:
         self._actor = actor
         self._read_only = read_only
         self._clock = clock or SystemClock()
-        self._wait_seconds = wait_seconds
+        self._delivery = Delivery(layout, self._clock, wait_seconds)
         self._redact = redact
         self._fs = files.OsFiles()
         self.trouble: str | None = None
@@ -148,91 +143,32 @@ class Operator:
         if verb.startswith(("dlq", "circuit")):
             for target in targets:
                 _check_name(target, "cadence" if verb.startswith("circuit") else "tick")
+        if not targets:
+            raise UsageError(f"{verb.replace('_', ' ')}: nothing is named")
+        parts = [tuple(targets[at : at + PORTION]) for at in range(0, len(targets), PORTION)]
+        acks = [self._submit_portion(verb, part, reason, seconds) for part in parts]
+        return acks[0] if len(acks) == 1 else _joined(acks)
+
+    def _submit_portion(
+        self, verb: Verb, targets: tuple[str, ...], reason: str | None, seconds: float | None
+    ) -> Ack:
+        now = self._clock.wall()
         command = Command(
-            id=_command_id(self._clock.wall()),
+            id=_command_id(now),
             verb=verb,
-            targets=tuple(targets),
-            at=iso(self._clock.wall()),
+            targets=targets,
+            at=iso(now),
             actor=self._actor,
-            reason=reason,
+            reason=self._redact(reason) if reason else None,
             seconds=seconds,
         )
         try:
-            ack = self._apply_here(command) or self._ask(command)
-        except OSError as error:
-            raise BusError(f"the command could not be stored: {error}") from error
+            ack = self._delivery.deliver(command)
+        except Busy as error:
+            self._record(verb, targets, ok=False, reason=reason, detail=error.message)
+            raise
         self._record_ack(command, ack)
         return ack
-
-    def _apply_here(self, command: Command) -> Ack | None:
-        """The outcome when the lock is free; None when somebody else holds it."""
-        try:
-            owner = Ownership.acquire(self._layout, what=f"operator command {command.verb}")
-        except Busy:
-            return None
-        try:
-            self._apply_older()
-            return apply_offline(self._layout, command, self._clock)
-        finally:
-            owner.release()
-
-    def _apply_older(self) -> None:
-        """Commands that a consumer never came to, before the new one."""
-        mailbox = Mailbox(self._layout, self._fs, self._clock)
-        for command in mailbox.pending():
-            mailbox.acknowledge(apply_offline(self._layout, command, self._clock))
-
-    def _ask(self, command: Command) -> Ack:
-        """Leave the command for the lock's holder and wait for its ack.
-
-        A holder that goes away meanwhile leaves the lock free: then it is applied here.
-        """
-        path = self._layout.control / f"{command.id}.json"
-        for folder in (self._layout.control, self._layout.tmp):
-            self._fs.make_folder(folder)
-        files.publish(self._fs, self._layout.tmp, path, encode(command))
-        deadline = time.monotonic() + self._wait_seconds
-        pause, look = threading.Event(), _SHORTEST_POLL
-        while True:
-            if (ack := self._read_ack(command)) is not None:
-                return ack
-            if look >= _LONGEST_POLL and (ack := self._apply_queued(command)) is not None:
-                return ack
-            if time.monotonic() > deadline:
-                raise self._unanswered(command)
-            pause.wait(look)
-            look = min(look * 2, _LONGEST_POLL)
-
-    def _apply_queued(self, command: Command) -> Ack | None:
-        """Be the holder for a moment, if nobody is, and answer ourselves."""
-        try:
-            owner = Ownership.acquire(self._layout, what=f"operator command {command.verb}")
-        except Busy:
-            return None
-        try:
-            self._apply_older()
-            return self._read_ack(command)
-        finally:
-            owner.release()
-
-    def _read_ack(self, command: Command) -> Ack | None:
-        try:
-            data = self._fs.read(self._layout.acks / f"{command.id}.json", ACK_LIMIT)
-        except FileNotFoundError:
-            return None
-        try:
-            return msgspec.json.decode(data, type=Ack)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise BusError(f"the answer to {command.id} cannot be read: {error}") from error
-
-    def _unanswered(self, command: Command) -> Busy:
-        message = f"no answer within {self._wait_seconds:g} s from {holder(self._layout)}"
-        self._record(command.verb, command.targets, ok=False, reason=command.reason, detail=message)
-        return Busy(
-            message,
-            f"the request stays queued as control/{command.id}.json and is carried out as soon"
-            " as a consumer looks; remove that file to withdraw it",
-        )
 
     # -- the audit
 
@@ -298,6 +234,17 @@ def _check_name(name: str, what: str = "cadence") -> None:
             f"{name[:140]!r} is no {what} name",
             "letters, digits, '.', '_' and '-', at most 128, the first a letter or digit",
         )
+
+
+def _joined(acks: Sequence[Ack]) -> Ack:
+    """One answer for the portions of a bulk act."""
+    return msgspec.structs.replace(
+        acks[-1],
+        ok=all(ack.ok for ack in acks),
+        outcomes=tuple(one for ack in acks for one in ack.outcomes),
+        before={name: fact for ack in acks for name, fact in ack.before.items()},
+        after={name: fact for ack in acks for name, fact in ack.after.items()},
+    )
 
 
 def _command_id(now: float) -> str:
