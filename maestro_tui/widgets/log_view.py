@@ -24,7 +24,7 @@ from textual.widget import Widget
 from maestro_core.observe.logfile import Line, LogFile
 from maestro_core.observe.logfile_bytes import NoBytes
 from maestro_tui.keys import bindings
-from maestro_tui.presentation.cells import fit, line
+from maestro_tui.presentation.cells import fit, line, masked
 from maestro_tui.presentation.log_status import LogFacts, paused_corner, status
 from maestro_tui.presentation.log_text import Redact
 from maestro_tui.themes import painter
@@ -72,7 +72,7 @@ class LogView(Widget):
         *,
         follow: bool = True,
         compact: bool = False,
-        redact: Redact = str,
+        redact: Redact = masked,
         wall: Callable[[], float] = time.time,
         name: str | None = None,
         id: str | None = None,  # noqa: A002 -- Textual's name
@@ -120,14 +120,19 @@ class LogView(Widget):
 
     def look(self) -> bool:
         """Look at the file, from the clock; True when something is to be drawn."""
-        if not self.size or not self.display or not self.screen.is_current:
-            return False
+        hidden = not self.size or not self.display or not self.screen.is_current
+        if hidden and self._origin is None:
+            return False  # a merged log is looked at all the same: its order is what was seen
         dirty, void = self.news.look()
         if void:
             self.place, self.marks = Place(), set()
             self.lines.forget()
             self.finder.forget()
         return dirty or self.finder.searching
+
+    def draw(self) -> int:
+        """For the clock."""
+        return self.repaint()
 
     # ---- painting ---------------------------------------------------------------------------
 
@@ -260,6 +265,10 @@ class LogView(Widget):
         self.set_follow(down and place >= bottom)
         self.news.anew = False
         self.repaint()
+
+    def show_line(self, start: int) -> None:
+        """Put the line that starts there a third down the view."""
+        self.go(self.window.up(Place(start), self.body_height // 3))
 
     def set_follow(self, follow: bool) -> None:
         self.follow = follow

@@ -29,7 +29,7 @@ class Ticking(Protocol):
         """Look at the file; True when something is to be drawn."""
         ...
 
-    def repaint(self) -> int:
+    def draw(self) -> int:
         """Draw it; about how many bytes that sends."""
         ...
 
@@ -90,7 +90,7 @@ class LogClock:
     def _draw(self, now: float) -> None:
         for view, dirty in list(self._views.items()):
             if dirty:
-                self.budget.spend(view.repaint(), now)
+                self.budget.spend(view.draw(), now)
                 self._views[view] = False
 
 

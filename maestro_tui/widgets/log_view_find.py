@@ -9,7 +9,6 @@ from textual.worker import Worker
 
 from maestro_core.observe.logfile import Line
 from maestro_core.observe.search import TROUBLE, Query, Search, parse_query
-from maestro_tui.widgets.log_view_window import Place
 
 if TYPE_CHECKING:
     from maestro_tui.widgets.log_view import LogView
@@ -112,7 +111,7 @@ class Finder:
             view.set_follow(False)
             view.repaint()
         else:
-            view.go(view.window.up(Place(start), view.body_height // 3))
+            view.show_line(start)
 
     # ---- ending -------------------------------------------------------------------------------
 

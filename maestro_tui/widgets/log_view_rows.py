@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import lru_cache
-from os.path import commonprefix  # noqa: RUF071 -- of texts, not of paths
 from typing import NamedTuple
 
 from rich.segment import Segment
@@ -164,10 +163,16 @@ def _alike(old: list[Segment], new: list[Segment], *, from_end: bool) -> int:
         if before.style != after.style:
             break
         if before.text != after.text:
-            pair = [before.text[::-1], after.text[::-1]] if from_end else [before.text, after.text]
-            return cells + len(commonprefix(pair))
+            step = -1 if from_end else 1
+            return cells + _same(before.text[::step], after.text[::step])
         cells += after.cell_length
     return cells
+
+
+def _same(one: str, other: str) -> int:
+    """How many characters the two have in common at the beginning."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 @lru_cache(maxsize=256)

@@ -1,0 +1,172 @@
+"""Rows of the ledger as a table, as words of a filter, and in full. Pure."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from rich.text import Text
+
+from maestro_core.models import RunRow
+from maestro_tui.presentation import times
+from maestro_tui.presentation.cells import data, facts, line, money
+from maestro_tui.presentation.columns import Column
+from maestro_tui.presentation.words import outcome_look
+from maestro_tui.query import Fields
+
+
+class Run(NamedTuple):
+    """A row with its times as epoch seconds, so that sorting and ages cost nothing."""
+
+    id: str
+    row: RunRow
+    started: float
+    ended: float | None
+
+    def seconds(self, now: float) -> float:
+        """How long it took, or has been going on."""
+        if self.ended is None:
+            return max(0.0, now - self.started)
+        return self.row.duration if self.row.duration is not None else self.ended - self.started
+
+
+def run_of(row: RunRow) -> Run:
+    return Run(row.run_id, row, times.moment(row.started_at) or 0.0, times.moment(row.ended_at))
+
+
+def _started(run: Run, now: float) -> Text:
+    return line((times.face(run.started, now), "text" if run.ended is None else "muted"))
+
+
+def _cadence(run: Run, _now: float) -> Text:
+    return line((data(run.row.cadence, 80), "title"))
+
+
+def _outcome(run: Run, _now: float) -> Text:
+    look = outcome_look(run.row.outcome)
+    return line((f"{look.glyph} {data(look.word, 20)}", f"{look.style}.strong"))
+
+
+def _took(run: Run, now: float) -> Text:
+    style = "run" if run.ended is None else "text"
+    return line((times.timer(run.seconds(now)), style))
+
+
+def _cost(run: Run, _now: float) -> Text:
+    cost = run.row.usage.cost_usd
+    return line((money(cost) if cost else "·", "text" if cost else "faint"))
+
+
+def _tokens(run: Run, _now: float) -> Text:
+    count = tokens(run.row)
+    return line((short_number(count) if count else "·", "muted" if count else "faint"))
+
+
+def _attempt(run: Run, _now: float) -> Text:
+    return line((str(run.row.attempt), "muted" if run.row.attempt < 2 else "warn"))
+
+
+def _exit(run: Run, _now: float) -> Text:
+    code = run.row.exit_code
+    return line(("" if code is None else str(code), "faint" if code == 0 else "bad"))
+
+
+def _reason(run: Run, _now: float) -> Text:
+    return line((data(run.row.reason or "", 200), "muted"))
+
+
+def _model(run: Run, _now: float) -> Text:
+    return line((data(run.row.usage.model or "", 40), "faint"))
+
+
+def _id(run: Run, _now: float) -> Text:
+    return line((data(run.id, 128), "faint"))
+
+
+COLUMNS: tuple[Column[Run], ...] = (
+    Column("started", "STARTED", 9, _started, lambda run: run.started),
+    Column("cadence", "CADENCE", 16, _cadence, lambda run: run.row.cadence, grow=1),
+    Column("outcome", "OUTCOME", 13, _outcome, lambda run: run.row.outcome or ""),
+    Column("took", "TOOK", 7, _took, lambda run: run.row.duration or 0.0, align="right", drop=1),
+    Column("cost", "COST", 7, _cost, lambda run: run.row.usage.cost_usd, align="right", drop=3),
+    Column("attempt", "TRY", 3, _attempt, lambda run: run.row.attempt, align="right", drop=4),
+    Column("exit", "EXIT", 4, _exit, lambda run: run.row.exit_code or 0, align="right", drop=5),
+    Column("reason", "REASON", 14, _reason, lambda run: run.row.reason or "", grow=3, drop=2),
+    Column("tokens", "TOKENS", 7, _tokens, lambda run: tokens(run.row), align="right", drop=6),
+    Column("model", "MODEL", 28, _model, lambda run: run.row.usage.model or "", drop=7),
+    Column("id", "RUN", 30, _id, lambda run: run.id, drop=8),
+)  # fmt: skip
+
+
+def tokens(row: RunRow) -> int:
+    """Tokens in and out, cached ones included."""
+    usage = row.usage
+    cached = usage.tokens_cache_read + usage.tokens_cache_write
+    return usage.tokens_in + usage.tokens_out + cached
+
+
+def short_number(count: int) -> str:
+    """`812`, `12.3k`, `1.2M`."""
+    if count < 1000:
+        return str(count)
+    return f"{count / 1000:.1f}k" if count < 1_000_000 else f"{count / 1_000_000:.1f}M"
+
+
+def fields(run: Run, now: float) -> Fields:
+    """What a filter can ask of a run; `age` is the time since it began."""
+    row = run.row
+    return {
+        "id": run.id,
+        "tick": row.tick_id,
+        "cadence": row.cadence,
+        "state": row.outcome or "running",
+        "outcome": row.outcome or "running",
+        "class": row.failure_class,
+        "error": row.reason,
+        "model": row.usage.model,
+        "session": row.usage.session_id,
+        "exit": None if row.exit_code is None else float(row.exit_code),
+        "attempt": float(row.attempt),
+        "age": now - run.started,
+        "took": run.seconds(now),
+        "cost": row.usage.cost_usd,
+        "tokens": float(tokens(row)),
+    }
+
+
+def details(run: Run, now: float) -> list[Text]:
+    """Everything the ledger has of it."""
+    row, look = run.row, outcome_look(run.row.outcome)
+    usage = row.usage
+    head = line((data(row.cadence, 128), "title"), "  ",
+                (f"{look.glyph} {data(look.word, 40)}", f"{look.style}.strong"))  # fmt: skip
+    known = facts(
+        ("run", run.id),
+        ("tick", row.tick_id),
+        ("attempt", row.attempt),
+        ("started", f"{times.stamp(run.started)} ({times.ago(run.started, now)})"),
+        ("ended", times.stamp(run.ended) if run.ended else "it goes on"),
+        ("took", times.timer(run.seconds(now))),
+        ("exit code", row.exit_code),
+        ("signal", row.signal),
+        ("class", row.failure_class),
+        ("reason", row.reason),
+        ("cost", money(usage.cost_usd) if usage.cost_usd else None),
+        ("tokens", _token_words(row)),
+        ("turns", usage.turns),
+        ("model", usage.model),
+        ("session", usage.session_id),
+        ("pid", row.pid if run.ended is None else None),
+        ("stdout", row.stdout_path or "none"),
+        ("stderr", row.stderr_path or "none"),
+    )
+    return [head, line(""), *known]
+
+
+def _token_words(row: RunRow) -> str | None:
+    usage = row.usage
+    if not tokens(row):
+        return None
+    return (
+        f"{usage.tokens_in:,} in, {usage.tokens_out:,} out,"
+        f" cache {usage.tokens_cache_read:,} read {usage.tokens_cache_write:,} written"
+    )

@@ -1,0 +1,135 @@
+"""Screen 3: every sub-session that the ledger knows, newest first, and its logs one key away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+from rich.text import Text
+
+from maestro_core.bus.feed import Topic
+from maestro_core.observe.snapshot import CadenceView
+from maestro_tui.presentation.cells import line
+from maestro_tui.presentation.runs import COLUMNS, Run, details, fields, run_of
+from maestro_tui.query import Fields
+from maestro_tui.screens.base import ListScreen, screen_bindings
+from maestro_tui.widgets.table import Table
+
+LIMIT = 50_000
+"""Runs that are read; the newest ones."""
+
+
+class RunsScreen(ListScreen[Run]):
+    """See the module docstring."""
+
+    NAME = "runs"
+    NOUN = "run"
+    TOPICS: ClassVar[frozenset[Topic]] = frozenset({"ledger"})
+    BINDINGS: ClassVar[list[Any]] = screen_bindings("runs")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._known: dict[str, Run] = {}
+
+    def make_table(self) -> Table[Run]:
+        return Table(COLUMNS, lambda run: run.id, id="runs")
+
+    def read_rows(self) -> Sequence[Run]:
+        """In a thread. A row that ended does not change: its times are parsed once."""
+        known, rows = self._known, self.console.backend.runs(LIMIT)
+        found: list[Run] = []
+        for row in rows:
+            old = known.get(row.run_id)
+            found.append(old if old is not None and old.row == row else run_of(row))
+        self._known = {run.id: run for run in found}
+        return found
+
+    def fields(self, row: Run, now: float) -> Fields:
+        return fields(row, now)
+
+    def empty(self) -> Sequence[Text]:
+        if not self.loaded:
+            return (line(("reading the ledger …", "muted")),)
+        if self.filter:
+            return (
+                line(("no run passes the filter", "muted")),
+                line(("Esc", "key"), (" drops it", "muted")),
+            )
+        return (
+            line(("No sub-session has run yet", "title")),
+            line(
+                ("On the board, ", "muted"), ("E", "key"), (" puts a tick into the inbox", "muted")
+            ),
+        )
+
+    # ---- keys -----------------------------------------------------------------------------
+
+    def action_open(self) -> None:
+        self.action_log()
+
+    def on_table_opened(self) -> None:
+        self.action_log()
+
+    def action_zoom(self) -> None:
+        self.action_log()
+
+    def action_log(self) -> None:
+        """The log viewer on this run, alone on the screen."""
+        run = self.table.current
+        if run is None:
+            return
+        if not run.row.stdout_path and not run.row.stderr_path:
+            self.console.say("this run wrote no log: its empty log files were removed")
+            return
+        from maestro_tui.screens.log_screen import LogOverlay, RunLogs
+
+        root = self.console.backend.layout.root
+        logs = RunLogs.of_run(root, run.row.stdout_path, run.row.stderr_path)
+        self.app.push_screen(LogOverlay(logs, run.row.cadence))
+
+    def action_details(self) -> None:
+        run = self.table.current
+        if run is not None:
+            self.console.show_lines("Run", self._details(run))
+
+    def _details(self, run: Run) -> Callable[[float], Sequence[Text]]:
+        def lines(now: float) -> Sequence[Text]:
+            return details(self.table.row(run.id) or run, now)
+
+        return lines
+
+    def action_act(self, what: str) -> None:
+        """`X` ends the run under the cursor, `R` retries the dead letter of its tick."""
+        run, snapshot = self.table.current, self.console.snapshot
+        if run is None or snapshot is None:
+            return
+        if what == "stop_run":
+            views = [one for one in snapshot.cadences if _runs_as(one, run.id)]
+            self.console.stop_runs(views)
+        elif what == "retry":
+            self._retry()
+
+    def _retry(self) -> None:
+        """Put the dead letters of the chosen runs back; they are looked up in a thread."""
+        wanted = frozenset(run.row.tick_id for run in self.chosen())
+        self.console.in_thread(
+            "retry", lambda: self._find_dead(wanted), where="looking for the dead letter"
+        )
+
+    def _find_dead(self, wanted: frozenset[str]) -> None:
+        letters = self.console.backend.dead_letters()
+        found = [view for view in letters if view.tick.id in wanted]
+        self.app.call_from_thread(self._propose_retry, found)
+
+    def _propose_retry(self, found: Sequence[Any]) -> None:
+        from maestro_tui import acts
+
+        snapshot = self.console.snapshot
+        if not found or snapshot is None:
+            self.console.say("its tick is no dead letter: nothing to retry", severity="warning")
+            return
+        self.console.propose(acts.retry(found, snapshot, self.console.now))
+
+
+def _runs_as(view: CadenceView, run_id: str) -> bool:
+    return view.running is not None and view.running.run_id == run_id

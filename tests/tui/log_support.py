@@ -1,0 +1,139 @@
+"""Fixed data for the log viewer and the Runs screen: a root with a ledger, a quiet feed."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from textual.app import App, ComposeResult
+
+from maestro_core.bus.feed import Feed, Topic
+from maestro_core.clock import FakeClock, iso
+from maestro_core.layout import Layout
+from maestro_core.models import RunResult, RunRow, Usage
+from maestro_core.observe.logfile import LogFile
+from maestro_core.session.ledger import Ledger
+from maestro_tui.app import MaestroApp
+from maestro_tui.backend import RootBackend
+from maestro_tui.themes import THEMES
+from maestro_tui.widgets.log_view import LogView
+
+NOW = 1_795_486_984.0
+"""2026-11-24 02:23:04 UTC."""
+
+
+class QuietFeed:
+    """Says once that everything changed, then nothing more."""
+
+    def __init__(self) -> None:
+        self._woken = threading.Event()
+
+    def wait(self, timeout: float) -> frozenset[Topic]:
+        self._woken.wait(timeout)
+        self._woken.clear()
+        return frozenset()
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    def close(self) -> None:
+        self._woken.set()
+
+
+class FixedBackend(RootBackend):
+    """A real root, a clock that stands still, and no watching of files."""
+
+    def __init__(self, layout: Layout) -> None:
+        super().__init__(layout, read_only=True, clock=FakeClock(NOW))
+
+    def make_feed(self) -> Feed:
+        return QuietFeed()
+
+
+def console(layout: Layout) -> MaestroApp:
+    return MaestroApp(FixedBackend(layout))
+
+
+class LogApp(App[None]):
+    """One log view and nothing else."""
+
+    CSS = "Screen { layers: base; }"
+
+    def __init__(self, view: LogView, theme: str = "maestro-dark") -> None:
+        super().__init__()
+        self.view, self._wanted = view, theme
+        self.copied: list[str] = []
+
+    def on_mount(self) -> None:
+        for theme in THEMES.values():
+            self.register_theme(theme)
+        self.theme = self._wanted
+
+    def compose(self) -> ComposeResult:
+        yield self.view
+
+    def on_log_view_copied(self, message: LogView.Copied) -> None:
+        self.copied.append(message.text)
+
+
+def shown(view: LogView) -> list[str]:
+    """The text of every row of the widget, as it would be painted."""
+    return [strip.text.rstrip() for strip in view.render_lines(view.size.region)]
+
+
+def look(view: LogView) -> None:
+    """What the clock does ten times a second."""
+    if view.look():
+        view.draw()
+
+
+def opened(path: Path) -> LogFile:
+    log = LogFile(path)
+    log.refresh()
+    return log
+
+
+# ---- a ledger -----------------------------------------------------------------------------
+
+CADENCES = ("inbox-processor", "heartbeat", "weekly-strategic-memo", "nightly-review")
+OUTCOMES = ("ok", "ok", "failed", "ok", "timeout", "ok", "quota", "cancelled")
+REASONS = {
+    "failed": "exit 1: API Error: 529 Overloaded | gave up after 3 tries",
+    "timeout": "ran longer than 900 s",
+    "quota": "usage limit reached, resets at 03:00",
+    "cancelled": "cancelled by ada",
+}
+
+
+def run_row(number: int, logs: str | None = None) -> RunRow:
+    started = NOW - 600 * number - 42
+    return RunRow(
+        run_id=f"run-{number:05}", tick_id=f"20261124t02{number:04}-{CADENCES[number % 4]}",
+        cadence=CADENCES[number % 4], attempt=1 + (number % 5 == 4), started_at=iso(started),
+        ended_at=None, outcome=None, failure_class=None, exit_code=None, signal=None,
+        usage=Usage(), stdout_path=logs and f"{logs}.stdout.log",
+        stderr_path=logs and f"{logs}.stderr.log", reason=None, pid=4000 + number, duration=None,
+    )  # fmt: skip
+
+
+def fill_ledger(layout: Layout, count: int, logs: str | None = None) -> None:
+    """`count` runs, the newest still running; run 0 is the newest."""
+    ledger = Ledger.open(layout.ledger)
+    for number in reversed(range(count)):
+        row = run_row(number, logs)
+        ledger.begin(row)
+        if number:
+            ledger.finish(row.run_id, _result(number, row), iso(NOW - 600 * number))
+    ledger.close()
+
+
+def _result(number: int, row: RunRow) -> RunResult:
+    outcome = OUTCOMES[number % len(OUTCOMES)]
+    ok = outcome == "ok"
+    return RunResult(
+        outcome=outcome, exit_code=0 if ok else 1, duration=7.0 * (number % 23) + 3,
+        failure_class=None if ok else outcome, reason=REASONS.get(outcome),
+        stdout_path=row.stdout_path, stderr_path=row.stderr_path,
+        usage=Usage(tokens_in=1200 * number, tokens_out=340, cost_usd=0.013 * (number % 31),
+                    model="claude-opus-5-5", turns=4),
+    )  # fmt: skip
