@@ -40,6 +40,8 @@ class Ending(Struct, frozen=True, kw_only=True):
     exit_code: int | None = None
     signal: int | None = None
     cause: Cause | None = None
+    interrupted: bool = False
+    """It was still at work when we began to end it."""
     not_started: str | None = None
     """Why there never was a process; `failure_class` then says what kind of reason."""
     failure_class: str | None = None
@@ -110,10 +112,7 @@ def _final(ending: Ending, transcript: Transcript) -> Result | None:
     None when it was still at work as we ended it: after a result the CLI goes on when a
     task that it had started in the background comes back.
     """
-    interrupted = ending.cause not in (None, "result")
-    if interrupted and (not transcript.finished or transcript.background):
-        return None
-    return transcript.result
+    return None if ending.interrupted else transcript.result
 
 
 # ---- which failure, if any ---------------------------------------------------------------

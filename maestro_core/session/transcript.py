@@ -109,6 +109,11 @@ class Transcript:
         """A result is out, and nothing has begun after it."""
         return self._phase == "result"
 
+    @property
+    def at_rest(self) -> bool:
+        """Finished, and no task in the background that would wake it again."""
+        return self.finished and not self.background
+
     def usage(self) -> Usage:
         """Tokens, cost, turns, model and session so far."""
         turns = sum(one.turns for one in self.results) or None

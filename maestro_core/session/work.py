@@ -48,6 +48,7 @@ class SubSession:
         self._started_at, self._begun = started_at, around.clock.awake()
         self._phase: Phase = "running"
         self._cause: Cause | None = None
+        self._interrupted = False
         self._result: RunResult | None = None
         self._due = self._begun + spec.timeout_seconds
         self._result_since: float | None = None
@@ -127,7 +128,7 @@ class SubSession:
     def _end(self, cause: Cause, now: float, *, at_once: bool = False) -> None:
         """TERM, or straight to KILL; a later and harder order is obeyed, the cause stays."""
         if self._cause is None:
-            self._cause = cause
+            self._cause, self._interrupted = cause, not self._output.transcript.at_rest
             self._around.journal.write(
                 "info" if cause == "result" else "warn", "subsession_ending", cause=cause,
                 run_id=self.spec.run_id, id=self.spec.tick.id, cadence=self.spec.tick.cadence,
@@ -203,6 +204,7 @@ class SubSession:
             exit_code=code,
             signal=by_signal,
             cause=self._cause,
+            interrupted=self._interrupted and self._cause != "result",
             not_started=None if refused is None else f"could not start: {os.strerror(refused)}",
             failure_class=None if refused is None else "not_started",
             trouble=None if child.wait_status is not None else "its keeper was ended",

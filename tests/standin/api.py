@@ -7,6 +7,7 @@ One thread a connection. Nothing it waits for outlives `close`. Can be run by ha
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import socket
 import struct
@@ -123,7 +124,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             self.connection.close()
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *args: Any) -> None:
         """Silent: `requests` has it all."""
 
 
@@ -131,13 +132,10 @@ def main(argv: list[str]) -> int:
     mode, port = argv[1], int(argv[2]) if len(argv) > 2 else 0
     with MessagesApi(mode, port) as api, contextlib.suppress(KeyboardInterrupt):
         print(api.url, flush=True)
-        seen = 0
-        while True:
-            with api.changed:
-                api.changed.wait_for(lambda: len(api.requests) > seen)
-            for request in api.requests[seen:]:
-                print(json.dumps(request)[:2000], flush=True)
-            seen = len(api.requests)
+        for count in itertools.count(1):
+            api.wait_for(count, threading.TIMEOUT_MAX)
+            print(json.dumps(api.asked()[count - 1])[:2000], flush=True)
+    return 0
 
 
 if __name__ == "__main__":
