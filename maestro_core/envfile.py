@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections import ChainMap
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from dotenv.parser import Binding, parse_stream
 from dotenv.variables import parse_variables
 from msgspec import Struct
 
-from maestro_core.settings_read import Unreadable, read_text
+from maestro_core.settings_read import Unreadable, read_text, told
 
 REQUIRED_KEYS = ("ANTHROPIC_API_KEY",)
 """Needed unless the subscription is preferred."""
@@ -29,11 +30,15 @@ OTHER_NAMES = (
     "CLAUDE_CODE_OAUTH_TOKEN",
     "MAESTRO_PREFER_SUBSCRIPTION_AUTH",
     "MAESTRO_CLAUDE_BIN",
+    "MAESTRO_NOTICE_WEBHOOK",
 )
 """Further documented names that are no [consumer] setting."""
 
 RUN_NAMES = ("MAESTRO_CADENCE", "MAESTRO_TICK_ID", "MAESTRO_RUN_ID")
 """Set for the processes of a run by the consumer; never settings."""
+
+LONGEST = 128 << 10
+"""No system hands a longer value to a program."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _OPEN_QUOTE = re.compile(r"""(?:export\s+)?[^=#\s]+\s*=\s*(["'])(?P<rest>.*)""", re.DOTALL)
@@ -64,23 +69,45 @@ def read_env(path: Path, environ: Mapping[str, str]) -> EnvFile:
 
 def parse_env(text: str, environ: Mapping[str, str]) -> EnvFile:
     """The entries of a .env text; the last of several equal names wins, as in a shell."""
-    values: dict[str, str] = {}
-    lines: dict[str, int] = {}
-    problems: list[str] = []
-    warnings: list[str] = []
+    entries = _Entries(environ)
     for binding in parse_stream(io.StringIO(text)):
+        entries.take(binding)
+    return EnvFile(
+        values=entries.values,
+        lines=entries.lines,
+        problems=told(entries.problems),
+        warnings=told(entries.warnings),
+    )
+
+
+class _Entries:
+    """What was parsed so far."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.values: dict[str, str] = {}
+        self.lines: dict[str, int] = {}
+        self.problems: list[str] = []
+        self.warnings: list[str] = []
+        self._names = ChainMap(self.values, dict(environ))
+
+    def take(self, binding: Binding) -> None:
         line = _line(binding)
         if fault := _fault(binding):
-            problems.append(f".env line {line}: {fault}")
+            self.problems.append(f".env line {line}: {fault}")
         elif binding.key is not None and binding.value is not None:
-            if binding.key in values:
-                warnings.append(
-                    f".env line {line}: {binding.key} stands on line {lines[binding.key]} too;"
-                    " the last one counts"
-                )
-            values[binding.key] = _filled(binding.value, {**environ, **values})
-            lines[binding.key] = line
-    return EnvFile(values=values, lines=lines, problems=tuple(problems), warnings=tuple(warnings))
+            self._set(binding.key, binding.value, line)
+
+    def _set(self, name: str, value: str, line: int) -> None:
+        if name in self.values:
+            first = self.lines[name]
+            self.warnings.append(
+                f".env line {line}: {name} stands on line {first} too; the last one counts"
+            )
+        filled = _filled(value, self._names)
+        if filled is None:
+            self.problems.append(f".env line {line}: {name} grows over {LONGEST >> 10} KiB")
+        else:
+            self.values[name], self.lines[name] = filled, line
 
 
 def flag(value: str | None) -> bool | None:
@@ -114,5 +141,11 @@ def _line(binding: Binding) -> int:
     return binding.original.line + len(re.findall(r"\r\n|\n|\r", blank))
 
 
-def _filled(value: str, names: Mapping[str, str]) -> str:
-    return "".join(atom.resolve(names) for atom in parse_variables(value))
+def _filled(value: str, names: Mapping[str, str]) -> str | None:
+    """`value` with its ${NAME}s filled in; None when it grows too long."""
+    filled = ""
+    for atom in parse_variables(value):
+        filled += atom.resolve(names)
+        if len(filled) > LONGEST:
+            return None
+    return filled

@@ -7,10 +7,21 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
-LIMIT = 1 << 20
+LIMIT = 128 << 10
 """A settings file over this many bytes is a mistake."""
+
+
+MOST_FAULTS = 50
+"""Of one kind are told; people correct the first ones first."""
+
+
+def told(faults: Sequence[str]) -> tuple[str, ...]:
+    """The first faults, and how many more there are."""
+    more = len(faults) - MOST_FAULTS
+    return (*faults[:MOST_FAULTS], *([f"and {more} more"] if more > 0 else []))
 
 
 class Unreadable(Exception):
@@ -42,7 +53,7 @@ def _read(path: Path) -> bytes:
     finally:
         os.close(fd)
     if len(data) > LIMIT:
-        raise Unreadable(f"is larger than {LIMIT >> 20} MiB")
+        raise Unreadable(f"is larger than {LIMIT >> 10} KiB")
     return data
 
 

@@ -17,6 +17,9 @@ from maestro_core.settings_read import Unreadable, read_text
 
 FILE = "config/cadences.toml"
 
+MOST_DOTS = 100
+"""On a line: a key of thousands of parts costs tomllib the square of that in memory."""
+
 Key = tuple[str, ...]
 
 _PART = r"""(?:"(?:\\.|[^"\\])*"|'[^']*'|[A-Za-z0-9_-]+)"""
@@ -53,6 +56,9 @@ def read_toml(path: Path) -> TomlFile:
 
 def parse_toml(text: str) -> TomlFile:
     """Data and lines of a TOML text."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.count(".") > MOST_DOTS:
+            return TomlFile(problem=f"{FILE} line {number}: has more than {MOST_DOTS} dots")
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

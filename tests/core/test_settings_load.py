@@ -159,6 +159,7 @@ TOML_FAULTS = [
     ("a = 'x", "line 1"),
     ("[consumer\n", "line 1, column 10: is no TOML"),
     ("x = " + "[" * 5000, "is nested too deeply"),
+    ("\na" + ".a" * 60_000 + " = 1", "line 2: has more than 100 dots"),
 ]  # fmt: skip
 
 
@@ -218,8 +219,8 @@ def test_files_that_are_no_text_are_refused_at_once(agent_root: Layout, name: st
     path = agent_root.root / name
     path.write_bytes(b"A = 1\n\xff\xfe\n")
     assert problems(agent_root) == [f"{name} line 2: is not UTF-8"]
-    path.write_bytes(b"#" * ((1 << 20) + 1))
-    assert problems(agent_root) == [f"{name} is larger than 1 MiB"]
+    path.write_bytes(b"#" * ((128 << 10) + 1))
+    assert problems(agent_root) == [f"{name} is larger than 128 KiB"]
     path.unlink()
     os.mkfifo(path)
     assert problems(agent_root) == [f"{name} is not a regular file"]
@@ -255,6 +256,19 @@ def test_all_faults_come_at_once(agent_root: Layout) -> None:
         "nonsense\nMAESTRO_MAX_ATTEMPTS=0\n",
     )
     assert len(problems(agent_root, {"MAESTRO_PROBE": "?"})) == 7
+
+
+def test_a_flood_of_faults_is_cut_short(agent_root: Layout) -> None:
+    put(agent_root, env="some words\n" * 5000)
+    found = problems(agent_root)
+    assert (len(found), found[-1]) == (51, "and 4950 more")
+
+
+def test_names_that_fill_each_other_in_do_not_fill_the_memory(agent_root: Layout) -> None:
+    doubling = "".join(f"A{n}=${{A{n - 1}}}${{A{n - 1}}}\n" for n in range(1, 60))
+    put(agent_root, env="A0=0123456789\n" + doubling)
+    found = problems(agent_root)
+    assert found[0] == ".env line 15: A14 grows over 128 KiB"
 
 
 def test_a_secret_in_the_wrong_place_is_masked(agent_root: Layout) -> None:
