@@ -122,7 +122,8 @@ def test_without_a_terminal_nothing_is_said_of_it(agent_root: Layout) -> None:
 
 
 def test_copying_needs_tmux_to_hand_it_on() -> None:
-    assert terminal.judge_clipboard("on").status == "ok"
-    for setting in ("external", "off", ""):
-        verdict = terminal.judge_clipboard(setting)
+    for taken in (("on", "off"), ("external", "on"), ("off", "all")):
+        assert terminal.judge_clipboard(*taken).status == "ok"
+    for dropped in (("external", "off"), ("off", ""), ("", "")):
+        verdict = terminal.judge_clipboard(*dropped)
         assert (verdict.status, verdict.remedy) == ("warn", "tmux set -g set-clipboard on")

@@ -70,7 +70,7 @@ def usable(context: Context) -> Verdict:
     if ran.code is None or status is None:
         return unchecked(f"`claude auth status` gave no answer: {ran.said() or 'nothing'}")
     if status.get("loggedIn") is True and ran.code == 0:
-        return ok(_logged_in(status) + _place(context))
+        return ok(_logged_in(status) + _place(context, status))
     return _not_logged_in(context)
 
 
@@ -81,7 +81,9 @@ def _logged_in(status: dict[str, Any]) -> str:
     )
 
 
-def _place(context: Context) -> str:
+def _place(context: Context, status: dict[str, Any]) -> str:
+    if status.get("authMethod") == "api_key":
+        return "; whether it is valid is the API key check's business"
     if context.environ.get("SSH_CONNECTION"):
         return "; seen from an SSH session: a service may see another keychain"
     return "; whether it has run out shows only at the next run"

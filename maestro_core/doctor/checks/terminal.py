@@ -38,21 +38,21 @@ def copying(context: Context) -> Verdict:
     tmux = shutil.which("tmux", path=env.get("PATH"))
     if tmux is None:
         return skip("tmux is not on the PATH")
-    ran = run_program(
-        [tmux, "show-options", "-gv", "set-clipboard"],
-        env=env,
-        cwd=context.layout.root,
-        timeout=3.0,
+    asked = (
+        run_program(
+            [tmux, "show-options", "-gv", name], env=env, cwd=context.layout.root, timeout=2.0
+        )
+        for name in ("set-clipboard", "allow-passthrough")
     )
-    return judge_clipboard(ran.out.strip())
+    return judge_clipboard(*(ran.out.strip() for ran in asked))
 
 
-def judge_clipboard(setting: str) -> Verdict:
-    """By tmux's set-clipboard: "on" takes OSC 52 from programs, "external" and "off" drop it."""
-    if setting == "on":
-        return ok("tmux hands OSC 52 on")
+def judge_clipboard(clipboard: str, passthrough: str) -> Verdict:
+    """By tmux's options: "on" takes OSC 52 from programs, or lets it through; all else drops it."""
+    if clipboard == "on" or passthrough in ("on", "all"):
+        return ok("tmux hands on what programs copy")
     return warn(
-        f"tmux drops what programs copy (set-clipboard {setting or 'unknown'})",
+        f"tmux drops what programs copy (set-clipboard is {clipboard or 'unknown'})",
         "tmux set -g set-clipboard on",
     )
 
