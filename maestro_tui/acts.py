@@ -97,7 +97,7 @@ def forecast(ticks: Sequence[TickView], snapshot: Snapshot, now: float) -> list[
         total += usual_cost(view) * count
         if view is not None and (held := _held(view, now)):
             lines.append(f"   {held}")
-    if total:
+    if total >= 0.01:
         lines.append(f"Usually {money(total)} together.")
     return lines
 
@@ -111,7 +111,7 @@ def usual(view: CadenceView | None) -> str:
     if view.usual_seconds:
         words.append(f"usually {times.short(view.usual_seconds)}")
     if cost := usual_cost(view):
-        words.append(f"about {money(cost)}")
+        words.append(f"about {money(cost)}" if cost >= 0.01 else "under a cent")
     return ", ".join(words)
 
 

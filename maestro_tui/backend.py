@@ -7,7 +7,7 @@ block and are called from threads; imports of the core's slow parts happen at fi
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from maestro_core.bus.feed import Feed, Topic
 from maestro_core.clock import Clock, SystemClock
@@ -16,6 +16,10 @@ from maestro_core.layout import Layout
 from maestro_core.models import Receipt, RunRow, TickView
 from maestro_core.observe.snapshot import Snapshot
 from maestro_tui.feed import Consuming
+
+if TYPE_CHECKING:
+    from maestro_core.doctor.finding import Finding
+    from maestro_core.session.ledger import CostRow
 
 TAIL_BYTES = 16 << 10
 
@@ -49,6 +53,9 @@ class Backend(Protocol):
     def dead_letters(self) -> Sequence[TickView]: ...
     def runs(self, limit: int) -> Sequence[RunRow]: ...
     def journal(self, limit: int) -> Sequence[dict[str, Any]]: ...
+    def costs(self, since: str) -> Sequence[CostRow]: ...
+    def check_titles(self) -> Sequence[tuple[str, str]]: ...
+    def checks(self, on_result: Callable[[Finding], None], only: str | None) -> None: ...
     def stderr_tail(self, path: str, lines: int) -> list[str]: ...
     def write_journal(self, level: str, stage: str, **fields: Any) -> None: ...
     def redactor(self) -> Callable[[str], str]: ...
@@ -117,6 +124,35 @@ class RootBackend:
         from maestro_core.journal import read_page
 
         return read_page(self.layout, limit=limit, operators=True).entries
+
+    def costs(self, since: str) -> Sequence[CostRow]:
+        """Sums by (day, cadence, model) of the runs that ended since that ISO time."""
+        from maestro_core.session.ledger import Ledger
+
+        if not self.layout.ledger.exists():
+            return []
+        ledger = Ledger.open(self.layout.ledger, read_only=True)
+        try:
+            return ledger.costs(("day", "cadence", "model"), since)
+        finally:
+            ledger.close()
+
+    def check_titles(self) -> Sequence[tuple[str, str]]:
+        """Id and title of every check."""
+        from maestro_core.doctor import CHECKS
+        from maestro_tui.checks import console_checks
+
+        return [(check.id, check.title) for check in (*CHECKS, *console_checks())]
+
+    def checks(self, on_result: Callable[[Finding], None], only: str | None) -> None:
+        """Run all checks or one; `on_result` is called with each finding as it comes."""
+        from maestro_core.doctor import run_checks
+        from maestro_tui.checks import console_checks
+
+        run_checks(
+            self.layout, only=None if only is None else [only], on_result=on_result,
+            read_only=self.read_only, extra=console_checks(), clock=self.clock,
+        )  # fmt: skip
 
     def stderr_tail(self, path: str, lines: int) -> list[str]:
         """The last lines of a log under the agent root; empty when it is gone."""

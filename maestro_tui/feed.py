@@ -49,6 +49,12 @@ class SnapshotFeed(threading.Thread):
         self._read_all_at = 0.0
         self._trouble = ""
 
+    @property
+    def degraded(self) -> str | None:
+        """Why changes are seen late (watching does not work here); None = they are not."""
+        found: str | None = getattr(self._feed, "degraded", None)
+        return found
+
     def taken(self) -> None:
         """The app has the last snapshot: the next may come."""
         self._room.set()
@@ -87,7 +93,7 @@ class SnapshotFeed(threading.Thread):
             self._everything = True
             if str(error) != self._trouble:
                 self._trouble = str(error)
-                self._post(WorkerFailed("reading the agent root", error))
+                self._post(WorkerFailed("reading the agent root", error, lasting=True))
             return
         self._trouble = ""
         self._room.clear()

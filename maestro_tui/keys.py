@@ -8,7 +8,7 @@ stays unbound. Ids are stable; people use them in ~/.config/maestro-tui/config.t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
 from textual.binding import Binding
@@ -50,7 +50,7 @@ SCREENS: tuple[Key, ...] = (
     Key("screen.runs", "3", "go('runs')", "Runs", "Every sub-session and its log", _APP, "Screens", command="maestro-tui runs"),
     Key("screen.journal", "4", "go('journal')", "Journal", "What the bus and the operators did", _APP, "Screens", command="maestro-tui journal"),
     Key("screen.doctor", "5", "go('doctor')", "Doctor", "Checks, each with a remedy", _APP, "Screens", command="maestro-tui doctor"),
-    Key("screen.costs", "6", "go('costs')", "Costs", "Tokens, money and success by cadence and day", _APP, "Screens"),
+    Key("screen.costs", "6", "go('costs')", "Costs", "Tokens, money and success by cadence and day", _APP, "Screens", command="maestro-tui costs"),
     Key("screen.next", "tab", "step(1)", "Next screen", "The next screen", _APP, "Screens"),
     Key("screen.previous", "shift+tab", "step(-1)", "Previous screen", "The screen before", _APP, "Screens"),
     Key("screen.last", "-", "last_screen", "Back and forth", "The screen you came from", _APP, "Screens"),
@@ -112,7 +112,7 @@ NOTES: tuple[Key, ...] = (
     Key("journal.level", "L", "level", "Level", "Show all, from warnings, or errors alone", ("journal",), "View", footer=3),
     Key("doctor.again", "A", "recheck(True)", "Check all", "Run every check again", ("doctor",), "View", footer=2),
     Key("doctor.one", "r", "recheck(False)", "Check this", "Run this check again", ("doctor",), "View", footer=1),
-    Key("costs.span", "f", "span", "Span", "Last 24 hours, 7 days or 30 days", ("costs",), "View", footer=1),
+    Key("costs.span", "f", "span", "Span", "Last 7, 14 or 30 days", ("costs",), "View", footer=1),
 )  # fmt: skip
 
 LOGS: tuple[Key, ...] = (
@@ -173,9 +173,17 @@ def shown(key: Key, keymap: Mapping[str, str] | None = None) -> str:
     return " ".join(_NAMES.get(one, one) for one in keys.split(","))
 
 
-def footer(scopes: tuple[Scope, ...]) -> list[Key]:
+Can = Callable[[Key], bool]
+"""Does the screen in front do anything on that key?"""
+
+
+def anything(_key: Key) -> bool:
+    return True
+
+
+def footer(scopes: tuple[Scope, ...], can: Can = anything) -> list[Key]:
     """Keys of the footer for a screen with those scopes, in their order."""
-    found = [key for key in TABLE if key.footer and set(scopes) & set(key.scope)]
+    found = [key for key in TABLE if key.footer and set(scopes) & set(key.scope) and can(key)]
     return sorted(found, key=lambda key: key.footer)
 
 

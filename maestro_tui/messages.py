@@ -26,10 +26,12 @@ class SnapshotArrived(Message):
 class WorkerFailed(Message):
     """Something in a thread went wrong; `where` names the part for a person."""
 
-    def __init__(self, where: str, error: BaseException) -> None:
+    def __init__(self, where: str, error: BaseException, *, lasting: bool = False) -> None:
         super().__init__()
         self.where = where
         self.error = error
+        self.lasting = lasting
+        """What is shown is old until it works again: say so until the next snapshot."""
 
 
 class ConsumerEnded(Message):

@@ -7,7 +7,7 @@ from itertools import zip_longest
 
 from rich.text import Text
 
-from maestro_tui.keys import SCREEN_SCOPES, TABLE, Key, shown
+from maestro_tui.keys import SCREEN_SCOPES, TABLE, Can, Key, anything, shown
 from maestro_tui.presentation.cells import fit, line
 
 GROUPS = ("Act", "View", "Log", "Mark", "Move", "Screens", "General")
@@ -15,13 +15,12 @@ TWO_COLUMNS_FROM = 110
 RISKS = {"undo": "u undoes", "cost": "asks: it costs", "final": "asks for a word"}
 
 
-def help_lines(screen: str, keymap: Mapping[str, str], width: int) -> list[Text]:
+def help_lines(
+    screen: str, keymap: Mapping[str, str], width: int, can: Can = anything
+) -> list[Text]:
     """All keys that work on `screen`, by group; two columns where there is room."""
-    scopes = {
-        *SCREEN_SCOPES.get(screen, ("app",)),
-        *(("log",) if screen in ("board", "runs") else ()),
-    }
-    groups = [lines for name in GROUPS if (lines := _group(name, scopes, keymap))]
+    scopes = set[str](SCREEN_SCOPES.get(screen, ("app",)))
+    groups = [lines for name in GROUPS if (lines := _group(name, scopes, keymap, can))]
     intro = [
         line(("Upper-case letters change something; ", "text"), ("their lower-case twins do nothing.", "muted")),
         line(("Every act is journalled with who did it. ", "muted"), ("Anything can be remapped in config.toml by its id.", "muted")),
@@ -45,8 +44,8 @@ def _balance(groups: list[list[Text]]) -> tuple[list[Text], list[Text]]:
     return left, right
 
 
-def _group(name: str, scopes: set[str], keymap: Mapping[str, str]) -> list[Text]:
-    keys = [key for key in TABLE if key.group == name and scopes & set(key.scope)]
+def _group(name: str, scopes: set[str], keymap: Mapping[str, str], can: Can) -> list[Text]:
+    keys = [key for key in TABLE if key.group == name and scopes & set(key.scope) and can(key)]
     if not keys:
         return []
     return [line((name.upper(), "head")), *(_key(key, keymap) for key in keys), line("")]

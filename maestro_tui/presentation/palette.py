@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from rich.text import Text
 
-from maestro_tui.keys import SCREEN_SCOPES, TABLE, Key, shown
+from maestro_tui.keys import SCREEN_SCOPES, TABLE, Can, Key, anything, shown
 from maestro_tui.presentation.cells import fit, line
 
 
@@ -30,10 +30,13 @@ _ONLY_HERE = (
 _DIRECT = frozenset({"act.emergency_stop"})
 
 
-def commands(screen: str, keymap: Mapping[str, str]) -> list[Command]:
+def commands(screen: str, keymap: Mapping[str, str], can: Can = anything) -> list[Command]:
     """What can be done on `screen`, acts first."""
     scopes = set(SCREEN_SCOPES.get(screen, ("app",)))
-    keys = [key for key in TABLE if scopes & set(key.scope) and key.group not in ("Move", "Mark")]
+    keys = [
+        key for key in TABLE
+        if scopes & set(key.scope) and key.group not in ("Move", "Mark") and can(key)
+    ]  # fmt: skip
     keys.sort(key=lambda key: key.group != "Act")
     return [_command(key, keymap) for key in keys] + list(_ONLY_HERE)
 
@@ -61,8 +64,8 @@ def ranked(all_commands: Sequence[Command], text: str) -> list[Command]:
 
 def command_line(command: Command, on: bool, width: int) -> Text:
     """Title, key, shell command; what it does where there is room."""
-    key_width, title_width = 14, 24
-    shell_width = 34 if width >= 90 else 0
+    key_width, title_width = 14, 20
+    shell_width = 32 if width >= 90 else 0
     help_width = max(0, width - key_width - title_width - shell_width - 6)
     text = line(
         ("▌ " if on else "  ", "accent"),

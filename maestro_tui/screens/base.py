@@ -18,7 +18,7 @@ from textual.widget import Widget
 
 from maestro_core.bus.feed import Topic
 from maestro_core.observe.snapshot import Snapshot
-from maestro_tui.keys import SCREEN_SCOPES, bindings, footer
+from maestro_tui.keys import SCREEN_SCOPES, Key, bindings, footer
 from maestro_tui.messages import RowsRead
 from maestro_tui.presentation.cells import line
 from maestro_tui.query import Fields, Query
@@ -51,11 +51,15 @@ class ConsoleScreen(Screen[None]):
         yield Strip(self.NAME)
         yield from self.body()
         yield FilterBar()
-        yield KeyBar(footer(("app", *SCREEN_SCOPES[self.NAME])))
+        yield KeyBar(footer(SCREEN_SCOPES[self.NAME], self.can))
 
     def body(self) -> Iterable[Widget]:
         """What stands between the strip and the keys."""
         raise NotImplementedError
+
+    def can(self, key: Key) -> bool:
+        """Does that key do anything on this screen? The app's keys always do."""
+        return "app" in key.scope or hasattr(self, f"action_{key.action.partition('(')[0]}")
 
     def on_mount(self) -> None:
         keybar = self.query_one(KeyBar)

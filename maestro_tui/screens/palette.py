@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.widget import Widget
 from textual.widgets import Input
 
+from maestro_tui.keys import Can, anything
 from maestro_tui.presentation.palette import Command, command_line, commands, ranked
 from maestro_tui.screens.overlay import OverlayScreen
 from maestro_tui.widgets.pane import Pane
@@ -28,17 +29,14 @@ class PaletteOverlay(OverlayScreen[str]):
         Binding("escape", "close", "Close", show=False, priority=True),
     ]
 
-    def __init__(self, screen: str, keymap: Mapping[str, str]) -> None:
+    def __init__(self, screen: str, keymap: Mapping[str, str], can: Can = anything) -> None:
         super().__init__()
-        self._all = commands(screen, keymap)
+        self._all = commands(screen, keymap, can)
         self._found: list[Command] = self._all
         self._at = 0
 
     def title_text(self) -> str:
         return " Commands "
-
-    def compose(self) -> Iterable[Widget]:
-        yield from super().compose()
 
     def extra(self) -> Iterable[Widget]:
         yield Input(compact=True, placeholder="type what you want to do", id="what")

@@ -14,6 +14,7 @@ from maestro_core.observe.snapshot import CadenceView, Snapshot
 from maestro_tui.presentation.cells import line, masked
 from maestro_tui.presentation.live import chosen_run, nothing_runs, run_line
 from maestro_tui.widgets.canvas import Canvas
+from maestro_tui.widgets.table import Table
 
 
 class Lines(Canvas):
@@ -46,6 +47,8 @@ class Live(Vertical):
         self._root = root
         self._path: str | None = None
         self._log: Widget | None = None
+        self._unsettled = False
+        """The log was empty when it was put there: what it is shows later."""
 
     def compose(self) -> ComposeResult:
         yield Lines(ground="raised", id="live-head")
@@ -65,19 +68,47 @@ class Live(Vertical):
         self._follow(running.stdout_path if running else None)
 
     def _follow(self, path: str | None) -> None:
-        """Put the log of that path there; the last one goes away."""
-        if path == self._path:
+        """Put the log of that path there, as steps where it is a transcript."""
+        if path != self._path:
+            self._path = path
+            self._unsettled = path is not None
+            self._put(None if path is None else self._raw(path))
+        elif self._unsettled and path is not None:
+            self._settle(path)
+
+    def _settle(self, path: str) -> None:
+        """Once something is in it, a log is seen to be a transcript or not."""
+        from maestro_core.observe.logfile_steps import is_stream_json
+
+        file = self._root / path
+        if not file.exists() or not file.stat().st_size:
             return
-        self._path = path
+        self._unsettled = False
+        if is_stream_json(file):
+            from maestro_tui.widgets.log_view_steps import StepsView
+
+            self._put(StepsView(file))
+
+    def _raw(self, path: str) -> Widget:
+        from maestro_tui.widgets.log_view import LogView
+
+        return LogView(self._root / path, follow=True, compact=True, redact=masked)
+
+    def _put(self, log: Widget | None) -> None:
+        """That log in place of the last one; None = nothing runs."""
         if self._log is not None:
             self._log.remove()
-            self._log = None
-        if path is not None:
-            from maestro_tui.widgets.log_view import LogView
+        self._log = log
+        if log is not None:
+            self.mount(log)
+        self.query_one("#live-idle").display = log is None
 
-            self._log = LogView(self._root / path, follow=True, compact=True, redact=masked)
-            self.mount(self._log)
-        self.query_one("#live-idle").display = path is None
+    def on_table_moved(self, message: Table.Moved) -> None:
+        """The cursor of the steps is not that of the board."""
+        message.stop()
+
+    def on_table_opened(self, message: Table.Opened) -> None:
+        message.stop()
 
 
 def _view(snapshot: Snapshot, cadence: str) -> CadenceView | None:

@@ -189,7 +189,9 @@ class Table(Canvas, Generic[Row]):
         row_id = self.row_key(row)
         edge = "▌" if row_id == self.state.selection.cursor else " "
         mark = "●" if row_id in marked else " "
-        cells = [fit(self._cell(column, row, width), width, column.align) for column, width in layout]
+        cells = [
+            fit(self._cell(column, row, width), width, column.align) for column, width in layout
+        ]
         text = line((edge, "accent"), (mark, "mark"), Text("  ", end="").join(cells))
         asked = self.state.pending.get(row_id)
         if asked:

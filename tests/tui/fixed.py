@@ -12,9 +12,10 @@ from typing import Any
 from maestro_core.bus.feed import Topic
 from maestro_core.clock import FakeClock, iso, parse_iso
 from maestro_core.control.commands import Ack, Outcome, Verb
+from maestro_core.doctor.finding import Finding
 from maestro_core.errors import ReadOnly
 from maestro_core.layout import Layout
-from maestro_core.models import Failure, HoldBeat, Receipt, RunRow, Running, Tick, TickView, Usage
+from maestro_core.models import Failure, HoldBeat, Receipt, Running, RunRow, Tick, TickView, Usage
 from maestro_core.observe.snapshot import (
     CadenceView,
     ConsumerView,
@@ -22,6 +23,7 @@ from maestro_core.observe.snapshot import (
     MarkerView,
     Snapshot,
 )
+from maestro_core.session.ledger import CostRow
 
 NOW = parse_iso("2026-11-24T02:14:30.000Z")
 ROOT = "/srv/agents/atlas"
@@ -109,7 +111,7 @@ LIVE = ConsumerView(
 )  # fmt: skip
 
 SNAPSHOT = Snapshot(
-    root=ROOT, agent="atlas", at=NOW, consumer=LIVE, cost_today=4.271,
+    root=ROOT, agent="atlas", at=NOW, consumer=LIVE, cost_today=1.934,
     counts=CountsView(inbox=14, claimed=1, dlq=5, quarantine=0, open_circuits=1),
     cadences=CADENCES, running=(RUNNING,),
 )  # fmt: skip
@@ -157,6 +159,32 @@ JOURNAL: tuple[dict[str, Any], ...] = (
     {"ts": at(-258), "level": "info", "stage": "subsession_ok", "cadence": "inbox-processor", "seconds": 42.1, "cost_usd": 0.031},
     {"ts": at(-46), "level": "warn", "stage": "subsession_failed", "cadence": "news-digest", "attempt": 1, "reason": "exit 1: HTTP 529 overloaded"},
     {"ts": at(-42), "level": "info", "stage": "subsession_spawn", "cadence": "inbox-processor", "attempt": 1, "run_id": "run-inbox-processor-0042"},
+)  # fmt: skip
+
+
+COSTS = tuple(
+    CostRow(
+        (iso(NOW - day * 86400)[:10], cadence, "sonnet"), runs=runs, ok=runs - day % 3,
+        tokens_in=4200 * runs, tokens_out=1300 * runs, tokens_cache_read=61000 * runs,
+        tokens_cache_write=2500 * runs, cost_usd=each * runs * (1 + 0.4 * ((day * 7) % 5)),
+        seconds=seconds * runs,
+    )
+    for day in range(12) if day != 4
+    for cadence, runs, each, seconds in (
+        ("inbox-processor", 40, 0.031, 41.0), ("invoice-chaser", 9, 0.05, 65.0),
+        ("news-digest", 20, 0.012, 31.0), ("heartbeat", 600, 0.0, 0.02),
+    )
+)  # fmt: skip
+
+FINDINGS = (
+    Finding(id="env.file", title=".env is there and private", status="ok", detail="0600, 12 entries", seconds=0.01),
+    Finding(id="env.api_key", title="ANTHROPIC_API_KEY works", status="fail", detail="401: the API refused the key sk-ant-…", remedy="make a new key in the console of your provider and put it into .env:\nANTHROPIC_API_KEY=…", seconds=0.41),
+    Finding(id="claude.version", title="claude found and current", status="ok", detail="2.1.0 at ~/.local/bin/claude", seconds=0.33),
+    Finding(id="bus.writable", title="the bus can be written", status="ok", detail="rename, lock and flush work", seconds=0.05),
+    Finding(id="bus.circuits", title="open circuits", status="warn", detail="invoice-chaser is open until 02:31", remedy="maestro-tui circuit close invoice-chaser", seconds=0.01),
+    Finding(id="bus.dead", title="dead letters", status="warn", detail="5 dead letters, 3 of one cause", remedy="maestro-tui dlq list", seconds=0.02),
+    Finding(id="net.api", title="round trip to the API", status="skip", detail="no answer within 5 s", seconds=5.0, slow=True, unchecked=True),
+    Finding(id="prompts", title="every cadence has its prompt", status="ok", detail="7 of 7", seconds=0.01),
 )  # fmt: skip
 
 
@@ -244,6 +272,17 @@ class FixedBackend:
 
     def journal(self, limit: int) -> Sequence[dict[str, Any]]:
         return self.entries[-limit:]
+
+    def costs(self, since: str) -> Sequence[CostRow]:
+        return [row for row in COSTS if row.key[0] >= since[:10]]
+
+    def check_titles(self) -> Sequence[tuple[str, str]]:
+        return [(finding.id, finding.title) for finding in FINDINGS]
+
+    def checks(self, on_result: Callable[[Finding], None], only: str | None) -> None:
+        for finding in FINDINGS:
+            if only in (None, finding.id):
+                on_result(finding)
 
     def stderr_tail(self, path: str, lines: int) -> list[str]:
         return TAIL[-lines:]

@@ -1,0 +1,112 @@
+"""Acts of the operator: asked for by risk, carried out in a thread, undone with one key."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from maestro_core.observe.snapshot import CadenceView
+from maestro_tui import acts
+from maestro_tui.app_base import BaseApp
+from maestro_tui.messages import ActDone
+from maestro_tui.presentation.cells import data
+from maestro_tui.screens.base import ListScreen
+from maestro_tui.undo import UndoStack
+
+CHORD_SECONDS = 2.0
+"""The second ctrl+x must come within this time."""
+
+
+class ActingApp(BaseApp):
+    """See the module docstring."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.undos = UndoStack()
+        self.requested: dict[str, str] = {}
+        """Row id -> what was asked for it and is not answered yet."""
+        self._chord_at: float | None = None
+
+    def propose(self, plan: acts.Plan | acts.Refusal) -> None:
+        """Ask by risk: reversible acts are done at once, the others are confirmed."""
+        if isinstance(plan, acts.Refusal):
+            self.say(plan.why, severity="warning")
+        elif self.backend.read_only:
+            self.say("read-only: this console changes nothing", severity="warning")
+        elif plan.risk in ("none", "undo"):
+            self.perform(plan)
+        else:
+            from maestro_tui.screens.confirm import ConfirmOverlay
+
+            self.push_screen(ConfirmOverlay(plan), self._answered)
+
+    def _answered(self, plan: acts.Plan | None) -> None:
+        if plan is not None:
+            self.perform(plan)
+
+    def perform(self, plan: acts.Plan) -> None:
+        """Carry it out in a thread; its rows say "requested" until the answer is there."""
+        self.requested |= dict.fromkeys(plan.targets, plan.asked)
+        self._show_requested()
+        self.in_thread("acts", partial(self._perform, plan), where=plan.title)
+
+    def _perform(self, plan: acts.Plan) -> None:
+        try:
+            result = plan.run(self.backend.operator)
+        except Exception as error:
+            self.post_message(ActDone(plan, error=error))
+        else:
+            self.post_message(ActDone(plan, result))
+
+    def on_act_done(self, message: ActDone) -> None:
+        for target in message.plan.targets:
+            self.requested.pop(target, None)
+        self._show_requested()
+        if message.error is not None:
+            self.say(f"{message.plan.title}: {data(message.error, 400)}", severity="error")
+            return
+        words, well = acts.outcome_words(message.plan, message.result)
+        if well and message.plan.undo is not None:
+            self.undos.push(message.plan, self.now)
+            words += "  (u undoes)"
+        self.say(words, severity="information" if well else "error")
+        self.feed.reload()
+
+    def _show_requested(self) -> None:
+        front = self.front()
+        if isinstance(front, ListScreen):
+            front.pending(self.requested)
+
+    def action_undo(self) -> None:
+        entry = self.undos.pop()
+        if entry is None:
+            self.say("nothing to undo", severity="warning")
+        elif entry.plan.undo is not None:
+            self.say(f"undoing: {entry.plan.title}")
+            self.perform(entry.plan.undo)
+
+    def stop_runs(self, views: list[CadenceView]) -> None:
+        """End the run of the first chosen cadence that has one."""
+        for view in views:
+            if view.running is not None:
+                self.propose(acts.stop_run(view.running, view.name, self.now))
+                return
+        self.say("nothing runs there", severity="warning")
+
+    def action_emergency_stop(self) -> None:
+        """Twice within two seconds engages; when it is engaged, asks whether to lift it."""
+        now = self.backend.clock.steady()
+        if self._chord_at is None or now - self._chord_at > CHORD_SECONDS:
+            self._chord_at = now
+            self.say("ctrl+x again: EMERGENCY STOP", severity="warning", seconds=CHORD_SECONDS)
+            return
+        self._chord_at = None
+        self.action_emergency_stop_now()
+
+    def action_emergency_stop_now(self) -> None:
+        """Engage, or ask whether to lift it."""
+        engaged = self.snapshot is not None and self.snapshot.emergency_stop is not None
+        self.propose(acts.lift_stop() if engaged else acts.engage_stop())
+
+    def action_kill_all(self) -> None:
+        self.propose(acts.engage_kill(len(self.snapshot.running) if self.snapshot else 0))

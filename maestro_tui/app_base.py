@@ -1,0 +1,117 @@
+"""What every part of the console needs of the app: the backend, the time that is shown, toasts,
+threads. Main thread but for `post_message`. See app.py for how the parts are put together.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from textual.app import App
+
+from maestro_core.observe.snapshot import Snapshot
+from maestro_tui.backend import Backend
+from maestro_tui.feed import SnapshotFeed
+from maestro_tui.messages import WorkerFailed
+from maestro_tui.presentation.cells import data
+from maestro_tui.presentation.strip import Here
+from maestro_tui.screens.base import ConsoleScreen
+
+
+class BaseApp(App[None]):
+    """See the module docstring."""
+
+    ENABLE_COMMAND_PALETTE = False
+    TITLE = "maestro"
+
+    def __init__(
+        self, backend: Backend, *, keymap: Mapping[str, str] | None = None, driver_class: Any = None
+    ) -> None:
+        super().__init__(driver_class=driver_class)
+        self.backend = backend
+        self.keymap_of_user = dict(keymap or {})
+        self.snapshot: Snapshot | None = None
+        """What is shown; None = nothing was read yet."""
+        self.feed = SnapshotFeed(backend.snapshot, backend.make_feed, self.post_message)
+        self._frozen_at: float | None = None
+        self._trouble: str | None = None
+        self._consumer_trouble: str | None = None
+
+    @property
+    def now(self) -> float:
+        """The wall time of what is shown: it stands still while the view is frozen."""
+        return self._frozen_at if self._frozen_at is not None else self.backend.clock.wall()
+
+    @property
+    def here(self) -> Here:
+        """What this console knows of itself."""
+        return Here(
+            os.getpid(),
+            self.backend.read_only,
+            self._frozen_at,
+            self._trouble or self._consumer_trouble or self.feed.degraded,
+        )
+
+    def front(self) -> ConsoleScreen | None:
+        """The screen at the bottom of the stack, whatever overlay lies over it."""
+        for screen in self.screen_stack:
+            if isinstance(screen, ConsoleScreen):
+                return screen
+        return None
+
+    def on_worker_failed(self, message: WorkerFailed) -> None:
+        """A toast and a journal line; the screen stays."""
+        text = f"{message.where}: {data(message.error, 300)}"
+        if message.lasting:
+            self._trouble = text
+        self.say(text, severity="error")
+        self.in_thread(
+            "journal",
+            partial(self.backend.write_journal, "error", "console_error", detail=text),
+            where="", quiet=True,
+        )  # fmt: skip
+        front = self.front()
+        if front is not None:
+            front.show_strip()
+
+    # ---- nothing ends the console but its person ------------------------------------------
+
+    async def run_action(
+        self, action: Any, default_namespace: Any = None, namespaces: Any = None
+    ) -> bool:
+        """A fault in what a key does is told and journalled; the screen stays."""
+        try:
+            return await super().run_action(action, default_namespace, namespaces)
+        except Exception as error:
+            self.post_message(WorkerFailed(f"the key for {action}", error))
+            return True
+
+    # ---- helpers --------------------------------------------------------------------------
+
+    def say(self, text: str, *, severity: Any = "information", seconds: float = 5.0) -> None:
+        """A toast. The text is data: no markup."""
+        self.notify(text, severity=severity, timeout=seconds, markup=False)
+
+    def copy(self, text: str) -> None:
+        """Send to the terminal's clipboard (OSC 52); nobody can know whether it arrived."""
+        from maestro_tui.clipboard import send
+
+        self.say(send(self, text))
+
+    def in_thread(
+        self, group: str, work: Callable[[], Any], *, where: str, quiet: bool = False
+    ) -> None:
+        """Run blocking work; what it raises becomes a WorkerFailed."""
+        self.run_worker(
+            partial(self._guarded, work, where, quiet), group=group, thread=True,
+            exit_on_error=False, name=group,
+        )  # fmt: skip
+
+    def _guarded(self, work: Callable[[], Any], where: str, quiet: bool) -> None:
+        try:
+            work()
+        except Exception as error:
+            if not quiet:
+                self.post_message(WorkerFailed(where, error))

@@ -1,0 +1,150 @@
+"""Moving between screens, overlays over them, the frozen view."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rich.text import Text
+
+from maestro_core.observe.snapshot import CadenceView, Snapshot
+from maestro_tui.app_acts import ActingApp
+from maestro_tui.keys import Key
+from maestro_tui.screens.registry import ORDER
+from maestro_tui.themes import THEMES
+
+
+class ViewsApp(ActingApp):
+    """See the module docstring."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._newest: Snapshot | None = None
+        self._screen_name = ""
+        self._last_screen = "dead"
+
+    def show_snapshot(self, snapshot: Snapshot) -> None:
+        """Hand it to every screen of the stack."""
+        self.snapshot = snapshot
+        with self.batch_update():
+            for screen in self.screen_stack:
+                receive = getattr(screen, "receive", None)
+                if receive is not None and screen.is_mounted:
+                    receive(snapshot)
+
+    # ---- screens --------------------------------------------------------------------------
+
+    async def action_go(self, name: str) -> None:
+        await self._show_screen(name)
+
+    async def _show_screen(self, name: str) -> None:
+        if name == self._screen_name or len(self.screen_stack) > 1:
+            return
+        if self._screen_name:
+            self._last_screen = self._screen_name
+        self._screen_name = name
+        await self.switch_mode(name)
+
+    async def action_step(self, step: int) -> None:
+        place = ORDER.index(self._screen_name)
+        await self._show_screen(ORDER[(place + step) % len(ORDER)])
+
+    async def action_last_screen(self) -> None:
+        await self._show_screen(self._last_screen)
+
+    async def action_back(self) -> None:
+        """Peel one layer; never leaves."""
+        if len(self.screen_stack) > 1:
+            self.pop_screen()
+            return
+        front = self.front()
+        if front is not None:
+            front.peel()
+
+    async def action_leave(self) -> None:
+        """Back to the board; from the board, leave."""
+        if len(self.screen_stack) > 1:
+            self.pop_screen()
+        elif self._screen_name != "board":
+            await self._show_screen("board")
+        else:
+            self.exit()
+
+    def action_freeze(self) -> None:
+        """Stand still, or go on with the newest."""
+        if self._frozen_at is None:
+            self._frozen_at = self.backend.clock.wall()
+        else:
+            self._frozen_at = None
+            if self._newest is not None:
+                self.show_snapshot(self._newest)
+        front = self.front()
+        if front is not None:
+            front.show_strip()
+
+    def action_reload(self) -> None:
+        self.feed.reload()
+        front = self.front()
+        if front is not None:
+            front.reload()
+        self.say("reading everything again")
+
+    def action_redraw(self) -> None:
+        self.refresh(layout=True)
+        self.screen.refresh(layout=True)
+
+    def action_theme(self) -> None:
+        names = list(THEMES)
+        self.theme = names[(names.index(self.theme) + 1) % len(names)]
+
+    def action_help_quit(self) -> None:
+        self.say("q leaves, ? helps")
+
+    # ---- overlays -------------------------------------------------------------------------
+
+    def action_help(self) -> None:
+        from maestro_tui.screens.help import HelpOverlay
+
+        self.push_screen(HelpOverlay(self._screen_name, self.keymap_of_user, self._can))
+
+    def action_palette(self) -> None:
+        from maestro_tui.screens.palette import PaletteOverlay
+
+        self.push_screen(
+            PaletteOverlay(self._screen_name, self.keymap_of_user, self._can), self._run_command
+        )
+
+    def _can(self, key: Key) -> bool:
+        front = self.front()
+        return front is None or front.can(key)
+
+    def _run_command(self, action: str | None) -> None:
+        if action is not None:
+            self.call_later(self.run_action, action, self.screen)
+
+    def show_lines(self, title: str, make: Callable[[float], Sequence[Text]]) -> None:
+        """An overlay of lines; `make` is called with the time they are shown for."""
+        from maestro_tui.screens.details import DetailsOverlay
+
+        self.push_screen(DetailsOverlay(title, make))
+
+    def explain(self, cadence: str) -> None:
+        from maestro_tui.screens.explain import ExplainOverlay
+
+        self.push_screen(ExplainOverlay(cadence))
+
+    def open_log_of(self, view: CadenceView) -> None:
+        """The log of its running sub-session, else of its last one."""
+        path = view.running.stdout_path if view.running else None
+        if path is None and view.recent:
+            last = view.recent[-1]
+            path = last.stdout_path or last.stderr_path
+        self.open_log(path, view.name)
+
+    def open_log(self, path: str | None, title: str) -> None:
+        if path is None:
+            self.say(f"{title} has no log yet")
+            return
+        from maestro_tui.screens.log_screen import LogOverlay
+
+        self.push_screen(LogOverlay(self.backend.layout.root / path, title))

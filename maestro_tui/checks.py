@@ -1,0 +1,43 @@
+"""The doctor's checks of the console itself: its own settings file, and what the terminal can."""
+
+from __future__ import annotations
+
+from maestro_core.doctor import Check, Context, Verdict
+from maestro_core.doctor.finding import ok, warn
+from maestro_tui.config import config_path, load_config
+
+
+def console_checks() -> list[Check]:
+    """To be run beside the core's checks."""
+    return [
+        Check("console.config", "console settings and keys", _config),
+        Check("console.terminal", "terminal abilities", _terminal),
+    ]
+
+
+def _config(context: Context) -> Verdict:
+    path = config_path(context.environ)
+    problems = load_config(context.environ).problems
+    if problems:
+        return warn("\n".join(problems), f"correct {path}")
+    return ok(str(path) if path.exists() else f"none ({path} does not exist): the defaults")
+
+
+def _terminal(context: Context) -> Verdict:
+    """Colours by COLORTERM and TERM; whether a copy can get through tmux."""
+    env = context.environ
+    term = env.get("TERM", "")
+    if env.get("NO_COLOR"):
+        colours = "no colour (NO_COLOR is set)"
+    elif env.get("COLORTERM") in ("truecolor", "24bit"):
+        colours = "full colour"
+    else:
+        colours = "256 colours" if "256" in term else "16 colours"
+    where = " in tmux" if env.get("TMUX") else ""
+    detail = f"{term or 'TERM is not set'}{where}: {colours}"
+    if env.get("TMUX"):
+        return warn(
+            f"{detail}; copies go through tmux only with allow-passthrough",
+            "tmux set -g allow-passthrough on; tmux set -g set-clipboard on",
+        )
+    return ok(detail)
