@@ -24,6 +24,9 @@ from maestro_core.errors import Busy, ReadOnly, UsageError
 from maestro_core.layout import NAME, Layout
 from maestro_core.models import Receipt
 
+WAIT_SECONDS = 10.0
+"""For the answer of whoever holds the lock."""
+
 PORTION = 500
 """Targets a command: a bulk act must not keep the consumer from its heartbeat."""
 _STOP = "emergency-stop"
@@ -44,14 +47,14 @@ class Operator:
         actor: Actor,
         read_only: bool = False,
         clock: Clock | None = None,
-        wait_seconds: float = 10.0,
+        wait_seconds: float | None = None,
         redact: Callable[[str], str] = str,
     ) -> None:
         self._layout = layout
         self._actor = actor
         self._read_only = read_only
         self._clock = clock or SystemClock()
-        self._delivery = Delivery(layout, self._clock, wait_seconds)
+        self._delivery = Delivery(layout, self._clock, wait_seconds or WAIT_SECONDS)
         self._redact = redact
         self._fs = files.OsFiles()
         self.trouble: str | None = None

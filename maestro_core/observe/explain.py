@@ -161,7 +161,8 @@ def _of_ticks(view: CadenceView, waiting: Waiting) -> Iterator[Obstacle]:
         says = f"its prompt schedules/triggers/{view.name}.md is missing: its runs fail"
         yield Obstacle("no_prompt", says, "write_prompt")
     if not waiting.due and waiting.later:
-        says = f"its {waiting.later} waiting ticks are not due yet"
+        many = f"none of its {waiting.later} waiting ticks is due yet"
+        says = many if waiting.later > 1 else "its waiting tick is not due yet"
         yield Obstacle("not_before", says, "wait", None, waiting.next_at)
     elif not waiting.due and view.running is None:
         says = "no tick is waiting"
