@@ -41,9 +41,8 @@ screenshots: venv
 	$(PY) -m tests.tui.screenshots
 
 bench: venv
-	@set -e; for one in bench/*.py; do \
-	  case $$one in */__init__.py|*/_*) continue;; esac; \
-	  echo "== $$one"; $(PY) $$one; done
+	@set -e; for one in $$(grep -l __main__ bench/*.py); do \
+	  echo "== $$one"; PYTHONPATH=. $(PY) $$one; done
 
 constraints:
 	@command -v uv >/dev/null || { echo "make constraints needs uv: pipx install uv" >&2; exit 1; }

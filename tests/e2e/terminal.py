@@ -65,6 +65,8 @@ class Terminal:
         """Private modes that were turned off last: 25 is the cursor."""
         self._stream = pyte.ByteStream(self.screen)
         self._rest = b""
+        self.received = 0
+        """Bytes that the program has written so far."""
         self._changed = threading.Condition()
         self._gone = False
         self._master, slave = pty.openpty()
@@ -147,6 +149,12 @@ class Terminal:
             os.close(fd)
         self._master = -1
 
+    def resize(self, columns: int, rows: int) -> None:
+        """The window is made larger or smaller; the program hears of it by SIGWINCH."""
+        with self._changed:
+            self.screen.resize(rows, columns)
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
@@ -179,6 +187,7 @@ class Terminal:
                 return
 
     def _feed(self, data: bytes) -> None:
+        self.received += len(data)
         data = self._rest + data
         cut = _UNFINISHED.search(data)
         self._rest = data[cut.start() :] if cut else b""

@@ -226,6 +226,20 @@ def test_a_small_terminal_shows_the_board_as_a_table(agent: Agent) -> None:
         leave(terminal)
 
 
+def test_a_window_that_changes_its_size_is_drawn_anew(agent: Agent) -> None:
+    agent.cadence("free", seconds=0)
+    agent.drop("one", "free")
+    with agent.console(columns=120, rows=36) as terminal:
+        ready(terminal)
+        terminal.wait_for(r"✓ ok")
+        terminal.resize(64, 16)
+        terminal.wait_for(r"CADENCE")
+        terminal.resize(140, 40)
+        terminal.wait_gone(r"CADENCE")
+        terminal.wait_for(r"✓ ok")
+        leave(terminal)
+
+
 def test_the_demo_lives_and_leaves_nothing(tmp_path: Path) -> None:
     env = {
         "PATH": "/usr/bin:/bin",
