@@ -224,12 +224,9 @@ def test_read_only_refuses_every_act(shell: Shell, words: list[str], where: str)
 # ---- tail ----------------------------------------------------------------------------------
 
 
-def begin_run(layout: Layout, run_id: str = "r1", **fields: str) -> tuple[Path, Path]:
+def begin_run(layout: Layout, run_id: str = "r1") -> tuple[Path, Path]:
     """A run that goes on, by the ledger and the heartbeat; its two log files."""
-    logs = (
-        layout.subsessions / f"{run_id}.stdout.log",
-        layout.subsessions / f"{run_id}.stderr.log",
-    )
+    logs = (layout.subsessions / "x.stdout.log", layout.subsessions / "x.stderr.log")
     row = RunRow(
         run_id=run_id, tick_id="t1", cadence="memo", attempt=1, started_at=iso(time.time()),
         ended_at=None, outcome=None, failure_class=None, exit_code=None, signal=None, usage=Usage(),
