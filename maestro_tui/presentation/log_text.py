@@ -49,13 +49,14 @@ def show(piece: Piece, redact: Redact, style: str = "", match: Query | None = No
     colours = split_colours(text)
     plain = "".join(part for part, _ in colours)
     masked = redact(plain)
-    if masked != plain or piece.before or piece.behind:
-        colours = [(_without_torn_ends(masked, piece), "")]
+    torn = piece._replace(before=0) if overwritten else piece
+    if masked != plain or torn.before or torn.behind:
+        colours = [(_without_torn_ends(masked, torn), "")]
     runs = [(part, name or style) for part, name in _cap(_printable(colours))]
     if match is not None:
         runs = highlight(runs, match)
     hidden = piece.behind + max(0, len(masked) - LIMIT)
-    head = [(f"… {size_words(piece.before)} … ", "faint")] if piece.before else []
+    head = [(f"… {size_words(torn.before)} … ", "faint")] if torn.before else []
     head += [(f"↻{overwritten} ", "faint")] if overwritten else []
     return head + runs + ([(f" … +{size_words(hidden)}", "faint")] if hidden else [])
 

@@ -148,12 +148,13 @@ def differing(old: Strip, new: Strip) -> tuple[int, int]:
     One run a row: where colours take forty bytes, sending what is alike between two changes is
     cheaper than beginning anew.
     """
+    before, after = list(old), list(new)
+    if before == after:
+        return 0, 0
     if not (old.text + new.text).isascii():
         return 0, new.cell_length  # no run may begin in a wide character or with a combining one
-    start = _alike(list(old), list(new), from_end=False)
-    if start == new.cell_length:
-        return 0, 0
-    return start, new.cell_length - _alike(list(old)[::-1], list(new)[::-1], from_end=True)
+    start = _alike(before, after, from_end=False)
+    return start, new.cell_length - _alike(before[::-1], after[::-1], from_end=True)
 
 
 def _alike(old: list[Segment], new: list[Segment], *, from_end: bool) -> int:
