@@ -15,101 +15,36 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from maestro_core.errors import MaestroError
 from maestro_core.files import FILE_MODE, OsFiles
 from maestro_core.models import RunResult, RunRow, Usage
+from maestro_core.session.ledger_rows import (
+    COLUMNS,
+    COST_KEYS,
+    SCHEMA,
+    SEARCHED,
+    TABLE,
+    CostKey,
+    CostRow,
+    OpenRow,
+    open_row_of,
+    row_of,
+    values_of,
+)
 
-SCHEMA = 1
 BUSY_SECONDS = 2.0
 CHECKED_BELOW = 64 << 20
 """A file larger than this is not checked page by page when it is opened."""
 
-_TABLE = """
-CREATE TABLE runs (
-  seq INTEGER PRIMARY KEY,
-  run_id TEXT NOT NULL UNIQUE,
-  tick_id TEXT NOT NULL,
-  cadence TEXT NOT NULL,
-  attempt INTEGER NOT NULL,
-  started_at TEXT NOT NULL,
-  ended_at TEXT,
-  outcome TEXT,
-  failure_class TEXT,
-  exit_code INTEGER,
-  signal INTEGER,
-  tokens_in INTEGER NOT NULL DEFAULT 0,
-  tokens_out INTEGER NOT NULL DEFAULT 0,
-  tokens_cache_read INTEGER NOT NULL DEFAULT 0,
-  tokens_cache_write INTEGER NOT NULL DEFAULT 0,
-  cost_usd REAL NOT NULL DEFAULT 0,
-  model TEXT,
-  turns INTEGER,
-  session_id TEXT,
-  stdout_path TEXT,
-  stderr_path TEXT,
-  reason TEXT,
-  pid INTEGER,
-  start_token TEXT,
-  duration REAL
-);
-CREATE INDEX runs_cadence ON runs (cadence, seq);
-CREATE INDEX runs_tick ON runs (tick_id);
-CREATE INDEX runs_ended ON runs (ended_at);
-CREATE INDEX runs_open ON runs (seq) WHERE ended_at IS NULL;
-CREATE TABLE keepers (run_id TEXT PRIMARY KEY, pid INTEGER NOT NULL, start_token TEXT);
-"""
-
-_USAGE = Usage.__struct_fields__
-_PLAIN = tuple(name for name in RunRow.__struct_fields__ if name != "usage")
-_COLUMNS = ", ".join((*_PLAIN, *_USAGE))
-_SEARCHED = " || ' ' || ".join(
-    f"coalesce({name}, '')"
-    for name in ("run_id", "tick_id", "cadence", "outcome", "failure_class", "reason", "model")
-)
 _DAMAGE = ("malformed", "not a database", "disk image", "file is encrypted")
-
-CostKey = Literal["day", "cadence", "model"]
-_KEYS: dict[CostKey, str] = {
-    "day": "substr(started_at, 1, 10)",
-    "cadence": "cadence",
-    "model": "coalesce(model, '')",
-}
 
 
 class LedgerTrouble(MaestroError):
     """The ledger could not be read or written now."""
-
-
-class OpenRow(Struct, frozen=True):
-    """A run without an end. The pids are worth something only with their start tokens."""
-
-    run_id: str
-    tick_id: str
-    cadence: str
-    started_at: str
-    processes: tuple[tuple[int, str], ...]
-    """(pid, start token) of its keeper and of its CLI, as far as they were noted."""
-    stdout_path: str | None
-    stderr_path: str | None
-
-
-class CostRow(Struct, frozen=True):
-    """Sums over the ended runs that share `key` (in the order that was asked for)."""
-
-    key: tuple[str, ...]
-    runs: int
-    ok: int
-    tokens_in: int
-    tokens_out: int
-    tokens_cache_read: int
-    tokens_cache_write: int
-    cost_usd: float
-    seconds: float
 
 
 class Ledger:
@@ -149,7 +84,7 @@ class Ledger:
 
     def begin(self, row: RunRow, start_token: str | None = None) -> None:
         """Note a run that is about to start."""
-        values = _values(row) | {"start_token": start_token}
+        values = values_of(row) | {"start_token": start_token}
         marks = ", ".join(f":{name}" for name in values)
         self._write(f"INSERT INTO runs ({', '.join(values)}) VALUES ({marks})", values)
 
@@ -188,7 +123,7 @@ class Ledger:
             " runs.pid, runs.start_token, stdout_path, stderr_path FROM runs"
             " LEFT JOIN keepers USING (run_id) WHERE ended_at IS NULL ORDER BY seq"
         )
-        return [_open_row(tuple(one)) for one in found]
+        return [open_row_of(tuple(one)) for one in found]
 
     def rows(
         self,
@@ -213,10 +148,10 @@ class Ledger:
             where.append("seq < ?" if known else "started_at < ?")
             values.append(known[0]["seq"] if known else before)
         if contains:
-            where.append(f"instr(lower({_SEARCHED}), lower(?))")
+            where.append(f"instr(lower({SEARCHED}), lower(?))")
             values.append(contains)
-        sql = f"SELECT {_COLUMNS} FROM runs WHERE {' AND '.join(where)} ORDER BY seq DESC LIMIT ?"
-        return [_row(one) for one in self._read(sql, (*values, limit))]
+        sql = f"SELECT {COLUMNS} FROM runs WHERE {' AND '.join(where)} ORDER BY seq DESC LIMIT ?"
+        return [row_of(one) for one in self._read(sql, (*values, limit))]
 
     def recent(self, per_cadence: int = 20) -> dict[str, tuple[RunRow, ...]]:
         """The last ended runs of every cadence, oldest first."""
@@ -231,16 +166,27 @@ class Ledger:
 
     def _last_ended(self, cadence: str, limit: int) -> tuple[RunRow, ...]:
         found = self._read(
-            f"SELECT {_COLUMNS} FROM runs WHERE cadence = ? AND ended_at NOT NULL"
+            f"SELECT {COLUMNS} FROM runs WHERE cadence = ? AND ended_at NOT NULL"
             " ORDER BY seq DESC LIMIT ?",
             (cadence, limit),
         )
-        return tuple(_row(one) for one in reversed(found))
+        return tuple(row_of(one) for one in reversed(found))
 
     def get(self, run_id: str) -> RunRow | None:
         """One run, or None."""
-        found = self._read(f"SELECT {_COLUMNS} FROM runs WHERE run_id = ?", (run_id,))
-        return _row(found[0]) if found else None
+        found = self._read(f"SELECT {COLUMNS} FROM runs WHERE run_id = ?", (run_id,))
+        return row_of(found[0]) if found else None
+
+    def session_usage(self, session_id: str) -> Usage:
+        """What the ended runs of one claude session used together."""
+        names = ("tokens_in", "tokens_out", "tokens_cache_read", "tokens_cache_write")
+        sums = ", ".join(f"coalesce(sum({name}), 0) AS {name}" for name in names)
+        found = self._read(
+            f"SELECT {sums}, total(cost_usd) AS cost_usd FROM runs"
+            " WHERE session_id = ? AND ended_at NOT NULL",
+            (session_id,),
+        )
+        return Usage(**dict(found[0])) if found else Usage()
 
     def cost_since(self, since: str) -> float:
         """USD of the runs that ended at or after that ISO time."""
@@ -249,7 +195,7 @@ class Ledger:
 
     def costs(self, by: Sequence[CostKey], since: str | None = None) -> list[CostRow]:
         """Sums by day (UTC), cadence and/or model of the runs that ended since an ISO time."""
-        keys = ", ".join(_KEYS[one] for one in by)
+        keys = ", ".join(COST_KEYS[one] for one in by)
         found = self._read(
             f"SELECT {keys}, count(*), sum(outcome = 'ok'), sum(tokens_in), sum(tokens_out),"
             " sum(tokens_cache_read), sum(tokens_cache_write), total(cost_usd), total(duration)"
@@ -356,7 +302,7 @@ def _migrate(base: sqlite3.Connection, path: Path) -> None:
             "update maestro-tui",
         )
     if version == 0:
-        base.executescript(f"BEGIN; {_TABLE} PRAGMA user_version = {SCHEMA}; COMMIT;")
+        base.executescript(f"BEGIN; {TABLE} PRAGMA user_version = {SCHEMA}; COMMIT;")
 
 
 def _is_damage(error: sqlite3.DatabaseError) -> bool:
@@ -373,20 +319,3 @@ def _set_aside(path: Path) -> Path:
         if fs.exists(source):
             fs.rename(source, target.with_name(target.name + tail))
     return target
-
-
-def _values(row: RunRow) -> dict[str, Any]:
-    plain = {name: getattr(row, name) for name in _PLAIN}
-    return plain | msgspec.structs.asdict(row.usage)
-
-
-def _row(found: sqlite3.Row) -> RunRow:
-    usage = Usage(**{name: found[name] for name in _USAGE})
-    return RunRow(usage=usage, **{name: found[name] for name in _PLAIN})
-
-
-def _open_row(found: tuple[Any, ...]) -> OpenRow:
-    run_id, tick_id, cadence, started_at, keeper, keeper_token, pid, token, out, err = found
-    pairs = ((keeper, keeper_token), (pid, token))
-    known = tuple((one, mark) for one, mark in pairs if one is not None and mark is not None)
-    return OpenRow(run_id, tick_id, cadence, started_at, known, out, err)

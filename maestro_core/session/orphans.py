@@ -13,7 +13,8 @@ from maestro_core.clock import Clock, iso, parse_iso
 from maestro_core.layout import Layout
 from maestro_core.models import RunResult
 from maestro_core.session import processes
-from maestro_core.session.ledger import Ledger, LedgerTrouble, OpenRow
+from maestro_core.session.ledger import Ledger, LedgerTrouble
+from maestro_core.session.ledger_rows import OpenRow
 from maestro_core.session.processes import Family, Process
 
 POLITE_SECONDS = 3.0

@@ -39,7 +39,8 @@ _KEY = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)\s*:(?:\s+(.*))?\Z")
 _ITEM = re.compile(r"\s*-\s+(.*)\Z")
 _COMMA = re.compile(r",(?![^(]*\))")
 _FENCE = "---"
-_MENTION = re.compile(r"(?<!\S)@(?=\S)")
+# A byte order mark is white space to the CLI, and not to us.
+_MENTION = re.compile(r"(?<![^\s\ufeff])@(?=\S|\Z)")
 
 
 class PromptError(MaestroError):
@@ -79,9 +80,10 @@ def _read(path: Path) -> str:
         raise PromptError(f"there is no prompt {path}", "write it") from None
     except OSError as error:
         raise PromptError(f"cannot read the prompt {path}: {error.strerror}") from error
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise PromptError(f"the prompt {path} is no regular file")
     with os.fdopen(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise PromptError(f"the prompt {path} is no regular file")
         return file.read(LIMIT + 1).decode("utf-8", "replace").removeprefix("\ufeff")
 
 

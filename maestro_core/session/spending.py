@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from maestro_core.models import Usage
 from maestro_core.session.stream import Event, dict_of, number_of, text_of
@@ -21,6 +22,9 @@ _FIELDS = (
     ("cacheReadInputTokens", "cache_read_input_tokens"),
     ("cacheCreationInputTokens", "cache_creation_input_tokens"),
 )
+
+MOST_MESSAGES = 64
+"""Messages whose pieces may still come; subagents' messages come mixed."""
 
 _Sum = list[float]
 """tokens in, out, cache read, cache write, USD"""
@@ -42,27 +46,42 @@ def _row(model: str, sums: _Sum) -> ModelSpending:
     return ModelSpending(model, tokens_in, tokens_out, cache_read, cache_write, sums[4])
 
 
+def _into(sums: dict[str, _Sum], model: str, numbers: _Sum) -> None:
+    into = sums.setdefault(model, [0.0] * 5)
+    for place, value in enumerate(numbers):
+        into[place] += value
+
+
 class Spending:
     """Sums per model of one run."""
 
     def __init__(self) -> None:
         self._models: dict[str, _Sum] = {}
         self._messages: dict[str, tuple[str, _Sum]] = {}
+        self._unsettled: dict[str, _Sum] = {}
+        """Messages since the last result that are too old to be repeated once more."""
+        self.cumulative = False
+        """The numbers are those of the session, earlier runs of a resumed one included."""
 
     def message(self, message: dict[str, Any]) -> None:
         """An assistant message; the pieces of one message repeat its numbers."""
         usage, key = dict_of(message, "usage"), text_of(message, "id") or ""
         numbers = [number_of(usage, name) for _, name in _FIELDS]
-        before = self._messages.get(key, ("", [0.0] * 5))[1]
+        before = self._messages.pop(key, ("", [0.0] * 5))[1]
         most = [max(old, new) for old, new in zip(before, [*numbers, 0.0], strict=True)]
         self._messages[key] = (text_of(message, "model") or "", most)
+        if len(self._messages) > MOST_MESSAGES:
+            model, oldest = self._messages.pop(next(iter(self._messages)))
+            _into(self._unsettled, model, oldest)
 
     def result(self, event: Event) -> None:
         """A result event: it settles what the messages before it were."""
         self._messages.clear()
+        self._unsettled.clear()
         if "model_usage_since_last_result" in event:
             self._add(dict_of(event, "model_usage_since_last_result"))
         else:
+            self.cumulative = True
             self._models.clear()
             self._add(dict_of(event, "modelUsage"))
             self._trust_total(number_of(event, "total_cost_usd"))
@@ -84,10 +103,8 @@ class Spending:
     def by_model(self) -> list[ModelSpending]:
         """The dearest model first."""
         sums = {name: list(one) for name, one in self._models.items()}
-        for model, numbers in self._messages.values():
-            into = sums.setdefault(model, [0.0] * 5)
-            for place, value in enumerate(numbers):
-                into[place] += value
+        for model, numbers in [*self._unsettled.items(), *self._messages.values()]:
+            _into(sums, model, numbers)
         rows = [_row(name, one) for name, one in sums.items()]
         return sorted(rows, key=lambda one: (-one.cost_usd, -one.tokens_out, one.model))
 
@@ -105,3 +122,10 @@ class Spending:
             turns=turns,
             session_id=session_id,
         )
+
+
+def without(usage: Usage, earlier: Usage) -> Usage:
+    """What is left of a resumed session's totals once its earlier runs are taken off."""
+    fields = ("tokens_in", "tokens_out", "tokens_cache_read", "tokens_cache_write", "cost_usd")
+    left = {name: max(0, getattr(usage, name) - getattr(earlier, name)) for name in fields}
+    return replace(usage, **left)

@@ -71,6 +71,8 @@ class Steps:
         while len(self._steps) > self._keep:
             self._steps.popleft()
             self.dropped += 1
+        if len(self._open) > 2 * self._keep:
+            self._open = {one: at for one, at in self._open.items() if at >= self.dropped}
 
     def complete(self, call: str, *, at: float | None, ok: bool, detail: str) -> Step | None:
         """The result of a tool call; None when the call was never seen or is not kept."""

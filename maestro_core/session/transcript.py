@@ -30,6 +30,10 @@ from maestro_core.session.stream import (
 Phase = Literal["starting", "waiting", "writing", "tools", "retrying", "result"]
 
 
+MOST_PENDING = 1000
+"""Tool calls without a result that are remembered."""
+
+
 class Retry(Struct, frozen=True):
     """The CLI asks the API once more by itself."""
 
@@ -77,7 +81,9 @@ class Transcript:
         self.model: str | None = None
         self.version: str | None = None
         self.key_source: str | None = None
-        self.results: list[Result] = []
+        self.result: Result | None = None
+        """The last result event."""
+        self.turns = 0
         self.retry: Retry | None = None
         """The retry that is going on; None = the API answers."""
         self.retries = 0
@@ -93,11 +99,6 @@ class Transcript:
         self.spending = Spending()
         self._pending: dict[str, str] = {}
         self._phase: Phase = "starting"
-
-    @property
-    def result(self) -> Result | None:
-        """The last result event."""
-        return self.results[-1] if self.results else None
 
     @property
     def asked(self) -> bool:
@@ -116,8 +117,7 @@ class Transcript:
 
     def usage(self) -> Usage:
         """Tokens, cost, turns, model and session so far."""
-        turns = sum(one.turns for one in self.results) or None
-        return self.spending.usage(self.model, turns, self.session_id)
+        return self.spending.usage(self.model, self.turns or None, self.session_id)
 
     def activity(self) -> str | None:
         """What it is doing now, in a few words; None = its output does not say."""
@@ -232,6 +232,8 @@ class Transcript:
             self.tool_calls += 1
             name, call = text_of(block, "name") or "?", text_of(block, "id") or ""
             self._pending[call] = name
+            if len(self._pending) > MOST_PENDING:
+                del self._pending[next(iter(self._pending))]
             self._phase = "tools"
             target = target_of(block.get("input"))
             self.steps.add(
@@ -285,8 +287,8 @@ class Transcript:
         return rejected
 
     def _result(self, event: Event, offset: int, at: float | None) -> None:
-        result = _result_of(event)
-        self.results.append(result)
+        self.result = result = _result_of(event)
+        self.turns += result.turns
         self.spending.result(event)
         self._pending.clear()
         self._phase, self.retry = "result", None

@@ -15,15 +15,16 @@ from collections.abc import Callable
 from typing import Literal
 
 from maestro_core.clock import iso
-from maestro_core.models import Running, RunResult
+from maestro_core.models import Running, RunResult, Usage
 from maestro_core.session import processes
 from maestro_core.session.api import RunSpec, StopKind
 from maestro_core.session.child import Child
 from maestro_core.session.ledger import LedgerTrouble
 from maestro_core.session.logcap import LogCap
 from maestro_core.session.logs import RunLogs, tail
-from maestro_core.session.outcome import Cause, Ending, Tails, Verdict, conclude
+from maestro_core.session.outcome import Cause, Ending, Tails, conclude
 from maestro_core.session.output import Output
+from maestro_core.session.spending import without
 from maestro_core.session.surroundings import Surroundings, oom_kills
 
 Phase = Literal["running", "ending", "killing", "gone"]
@@ -192,9 +193,25 @@ class SubSession:
         tails = Tails(tail(self._logs.stdout), tail(self._logs.stderr))
         verdict = conclude(ending, self._output.transcript, tails, self._around.clock.wall())
         stdout, stderr = self._logs.kept()
-        result = _result(ending, verdict, now - self._begun, (stdout, stderr), self._output)
+        result = RunResult(
+            outcome=verdict.outcome, exit_code=ending.code, signal=ending.signal,
+            failure_class=verdict.failure_class, reason=verdict.reason,
+            hold_until=verdict.hold_until, duration=now - self._begun,
+            stdout_path=stdout, stderr_path=stderr, usage=self._usage(),
+        )  # fmt: skip
         self._write_row(result)
         return result
+
+    def _usage(self) -> Usage:
+        """What this run used, even where the CLI only tells the totals of a resumed session."""
+        transcript = self._output.transcript
+        usage = transcript.usage()
+        if not (transcript.spending.cumulative and usage.session_id):
+            return usage
+        try:
+            return without(usage, self._around.ledger.session_usage(usage.session_id))
+        except LedgerTrouble:
+            return usage
 
     def _ending(self) -> Ending:
         child = self._child
@@ -260,21 +277,3 @@ def _code_and_signal(child: Child) -> tuple[int | None, int | None]:
         return (None, -code) if code < 0 else (None, None)
     code = os.waitstatus_to_exitcode(status)
     return (None, -code) if code < 0 else (code, None)
-
-
-def _result(
-    ending: Ending, verdict: Verdict, duration: float, paths: tuple[str | None, str | None],
-    output: Output,
-) -> RunResult:  # fmt: skip
-    return RunResult(
-        outcome=verdict.outcome,
-        exit_code=ending.code,
-        signal=ending.signal,
-        failure_class=verdict.failure_class,
-        reason=verdict.reason,
-        hold_until=verdict.hold_until,
-        duration=duration,
-        stdout_path=paths[0],
-        stderr_path=paths[1],
-        usage=output.transcript.usage(),
-    )
