@@ -36,6 +36,8 @@ from maestro_core.session.ledger_rows import (
     values_of,
 )
 
+__all__ = ["CostKey", "CostRow", "Ledger", "LedgerTrouble", "OpenRow"]
+
 BUSY_SECONDS = 2.0
 CHECKED_BELOW = 64 << 20
 """A file larger than this is not checked page by page when it is opened."""
