@@ -18,10 +18,14 @@ from maestro_core.observe.snapshot import Snapshot
 from maestro_tui.feed import Consuming
 
 if TYPE_CHECKING:
+    from maestro_core.consumer.driver import Driver
+    from maestro_core.consumer.ownership import Ownership
     from maestro_core.doctor.finding import Finding
     from maestro_core.session.ledger import CostRow
 
 TAIL_BYTES = 16 << 10
+LOCK_WAIT = 0.5
+"""Seconds: an operator's command holds the lock for a moment only, a consumer for long."""
 
 
 class Acting(Protocol):
@@ -61,6 +65,19 @@ class Backend(Protocol):
     def redactor(self) -> Callable[[str], str]: ...
     def make_feed(self) -> Feed: ...
     def make_consumer(self) -> Consuming: ...
+
+
+class _Owning:
+    """A driver that was given its lock beforehand."""
+
+    def __init__(self, driver: Driver, owned: Ownership) -> None:
+        self._driver, self._owned = driver, owned
+
+    def run(self) -> int:
+        return self._driver.run(ownership=self._owned)
+
+    def stop(self) -> None:
+        self._driver.stop()
 
 
 class RootBackend:
@@ -182,10 +199,12 @@ class RootBackend:
         return feed
 
     def make_consumer(self) -> Consuming:
-        """A consumer for this console. Raises Busy at once when another one holds the lock."""
+        """A consumer that has the lock. Raises Busy soon when somebody else holds it."""
         from maestro_core.consumer.driver import Driver
+        from maestro_core.consumer.ownership import Ownership
 
-        return Driver(self.layout, mode="console")
+        owned = Ownership.acquire(self.layout, what="console", wait=LOCK_WAIT)
+        return _Owning(Driver(self.layout, mode="console"), owned)
 
     def redactor(self) -> Callable[[str], str]:
         """Masks what .env holds; settings that cannot be read mask by pattern alone."""

@@ -133,6 +133,11 @@ class ConsumerThread(threading.Thread):
         self._driver: Consuming | None = None
         self._stopped = False
 
+    @property
+    def working(self) -> bool:
+        """It has the lock and has not ended."""
+        return self._driver is not None and self.is_alive()
+
     def stop(self) -> None:
         """End cleanly; a second call ends what runs at once."""
         self._stopped = True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 from typing import TYPE_CHECKING, TextIO
 
 from maestro_core.observe.snapshot import Snapshot
@@ -11,6 +10,7 @@ from maestro_tui.presentation.cells import data, plural
 
 if TYPE_CHECKING:
     from maestro_tui.app import MaestroApp
+    from maestro_tui.feed import ConsumerThread
 
 _TURN = 0.1
 
@@ -19,24 +19,31 @@ def leave(app: MaestroApp, *, demo: bool = False) -> int:
     """Wait for the consumer to end cleanly; a ctrl+c meanwhile ends what runs at once."""
     app.feed.stop()
     consumer = app.consumer
-    here = consumer is not None and consumer.is_alive()
-    if consumer is not None and here:
-        running = len(app.snapshot.running) if app.snapshot else 0
-        if running:
-            _say(f"Ending {plural(running, 'running sub-session')}; ctrl+c ends at once …")
+    here = consumer is not None and consumer.working
+    if consumer is not None:
+        if here:
+            _tell(app)
         consumer.stop()
-        _wait(consumer, consumer.stop)
+        _wait(consumer)
     _say(last_words(app.snapshot, here=here, demo=demo))
     return app.return_code or 0
 
 
-def _wait(thread: threading.Thread, hurry: object) -> None:
-    while thread.is_alive():
+def _tell(app: MaestroApp) -> None:
+    """That the consumer is being stopped, to the journal and to the terminal."""
+    why = app.leaving or "it was left"
+    app.backend.write_journal("info", "console_closed", reason=why, consumer="stopping")
+    running = len(app.snapshot.running) if app.snapshot else 0
+    if running:
+        _say(f"Ending {plural(running, 'running sub-session')}; ctrl+c ends at once …")
+
+
+def _wait(consumer: ConsumerThread) -> None:
+    while consumer.is_alive():
         try:
-            thread.join(_TURN)
+            consumer.join(_TURN)
         except KeyboardInterrupt:
-            if callable(hurry):
-                hurry()
+            consumer.stop()
 
 
 def last_words(snapshot: Snapshot | None, *, here: bool, demo: bool = False) -> str:
@@ -46,10 +53,12 @@ def last_words(snapshot: Snapshot | None, *, here: bool, demo: bool = False) -> 
     waiting = snapshot.counts.inbox if snapshot else 0
     wait = f" {plural(waiting, 'tick waits', 'ticks wait')} in the inbox." if waiting else ""
     if here:
-        return f"The consumer ran in this console and has stopped: no cadence runs now.{wait} `maestro-tui run` starts it without a console."
+        gone = "The consumer ran in this console and has stopped: no cadence runs now."
+        return f"{gone}{wait} `maestro-tui run` starts it without a console."
     if snapshot is not None and snapshot.consumer.word == "live":
         view = snapshot.consumer
-        return f"The agent goes on: {data(view.mode or 'consumer', 20)} {view.pid} keeps running cadences."
+        mode = data(view.mode or "consumer", 20)
+        return f"The agent goes on: {mode} {view.pid} keeps running cadences."
     return f"No consumer is running: no cadence runs now.{wait}"
 
 

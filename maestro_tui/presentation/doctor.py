@@ -95,12 +95,9 @@ def details(row: CheckRow) -> list[Text]:
 
 
 def summary(rows: Iterable[CheckRow]) -> Text:
-    """`2 FAIL · 1 warn · 20 ok`, the worst first."""
+    """`×2 △1 ✓20`, the worst first."""
     counts = Counter(row.word for row in rows)
-    text = Text("", end="")
-    for word in _ORDER:
-        if counts[word]:
-            look = CHECKS[word]
-            text.append(" · " if text.plain else "", "faint")
-            text.append(f"{look.glyph} {counts[word]} {look.word}", look.style)
-    return text
+    looks = [(CHECKS[word], counts[word]) for word in _ORDER if counts[word]]
+    return Text(" ", end="").join(
+        line((f"{look.glyph}{count}", look.style)) for look, count in looks
+    )

@@ -53,7 +53,9 @@ def _group(name: str, scopes: set[str], keymap: Mapping[str, str], can: Can) -> 
 
 def _key(key: Key, keymap: Mapping[str, str]) -> Text:
     style = "key" if key.risk == "none" else "key.danger"
-    text = line((f"  {shown(key, keymap):<14}", style), (key.help, "text"))
+    text = line(
+        (f"  {shown(key, keymap):<14}", style), (key.label, "title"), (f"  {key.help}", "muted")
+    )
     if key.risk in RISKS and key.id != "act.emergency_stop":
         text.append(f" · {RISKS[key.risk]}", "muted")
     return text

@@ -33,6 +33,8 @@ class DoctorScreen(ListScreen[CheckRow]):
     def __init__(self) -> None:
         super().__init__()
         self._checks: dict[str, CheckRow] = {}
+        self._touched = False
+        """Until a key was pressed the cursor stays on the worst finding."""
 
     def make_table(self) -> Table[CheckRow]:
         table = Table(COLUMNS, lambda row: row.id, id="checks")
@@ -82,7 +84,12 @@ class DoctorScreen(ListScreen[CheckRow]):
 
     def show_rows(self, arranged: Arranged[CheckRow]) -> None:
         super().show_rows(arranged)
+        if not self._touched:
+            self.table.move_to(0)
         self._show_details()
+
+    def on_key(self) -> None:
+        self._touched = True
 
     def show_note(self) -> None:
         self.query_one(KeyBar).note(summary(self._checks.values()))

@@ -61,7 +61,11 @@ class Canvas(Widget):
             self._texts = self._lines()
             self._strips = [self._strip(text) for text in self._texts]
             self._painted = (self.size, self.app.theme)
-        return [self._strips[y].crop(crop.x, crop.right) for y in crop.line_range]
+        blank = Strip.blank(crop.width)
+        return [
+            self._strips[y].crop(crop.x, crop.right) if y < len(self._strips) else blank
+            for y in crop.line_range
+        ]
 
     def _lines(self) -> list[Text]:
         width, height = self.size

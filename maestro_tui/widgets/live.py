@@ -95,13 +95,16 @@ class Live(Vertical):
         return LogView(self._root / path, follow=True, compact=True, redact=masked)
 
     def _put(self, log: Widget | None) -> None:
-        """That log in place of the last one; None = nothing runs."""
+        """That log in place of the last one; None = nothing runs. One after the other."""
+        self.call_later(self._swap, log)
+
+    async def _swap(self, log: Widget | None) -> None:
         if self._log is not None:
-            self._log.remove()
+            await self._log.remove()
         self._log = log
-        if log is not None:
-            self.mount(log)
         self.query_one("#live-idle").display = log is None
+        if log is not None:
+            await self.mount(log)
 
     def on_table_moved(self, message: Table.Moved) -> None:
         """The cursor of the steps is not that of the board."""
