@@ -25,7 +25,8 @@ class Desk:
             self.layout,
             actor=current_actor("cli"),
             read_only=context.read_only,
-            redact=self.printer.clean,
+            redact=self.printer.mask,
+            on_wait=lambda who: self.printer.note(f"waiting for {who}"),
         )
         self._as_json: bool = arguments.json
 

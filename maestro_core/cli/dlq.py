@@ -22,6 +22,7 @@ _VERBS: dict[str, Verb] = {
     "discard": "dlq_discard",
     "restore": "dlq_restore",
 }
+LONGEST_ERROR = 300
 _DONE = {
     "retry": "back in the inbox",
     "discard": "in the trash",
@@ -126,7 +127,7 @@ def _print(printer: Printer, found: list[TickView], *, groups: bool) -> None:
             view.tick.cadence,
             age(view.since, now),
             str(len(view.tick.failures)),
-            view.tick.last_error or "",
+            (view.tick.last_error or "")[:LONGEST_ERROR],
         )
         for view in found
     ]

@@ -6,10 +6,10 @@ Exit code: 0 fine, 1 a failure (with --strict also a warning), 3 something could
 from __future__ import annotations
 
 import argparse
-import json
 import time
 
 from maestro_core.cli.main import Context
+from maestro_core.cli.output import printer_for
 from maestro_core.doctor.finding import Finding
 from maestro_core.doctor.report import doctor_document, exit_code, render_line, summary
 from maestro_core.doctor.runner import run_checks
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
             offline=arguments.offline,
             deep=arguments.deep,
         )
-        print(json.dumps(document, indent=2, ensure_ascii=False))
+        printer_for(layout).document(document)
     else:
         print(summary(findings))
     return code

@@ -82,17 +82,41 @@ class Globals:
 
 def main(argv: list[str], open_console: OpenConsole) -> int:
     """Run one command line and return its exit code."""
+    _occupy_standard_descriptors()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        code = _guarded(lambda: _run(argv, open_console))
-        sys.stdout.flush()
+        return _guarded(lambda: _flushed(_run(argv, open_console)))
     except BrokenPipeError:
-        # Whoever read our output has seen enough. Python would complain again at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return 0  # whoever read our output has seen enough
+    finally:
+        _forget_unwritten()
+
+
+def _occupy_standard_descriptors() -> None:
+    """Started with one of them closed, the next file opened would get its number, and
+    whatever is printed would end up in it."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number: this one
+
+
+def _flushed(code: int) -> int:
+    """The exit code, once all output is out: a full disk is to be told, not swallowed."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
     return code
+
+
+def _forget_unwritten() -> None:
+    """Output that could not be written would make Python complain again at its exit."""
+    try:
+        _flushed(0)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _guarded(run: Callable[[], int]) -> int:
@@ -117,6 +141,8 @@ def complain(error: MaestroError) -> None:
     from maestro_core.redact import Redactor
     from maestro_core.text import visible
 
+    if sys.stderr is None:
+        return  # print would take stdout instead
     redact = Redactor(os.environ)
     problems = getattr(error, "problems", None) or [error.message]
     for line in problems:

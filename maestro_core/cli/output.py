@@ -32,6 +32,10 @@ class Printer:
         self._redact = redact
         self.as_json = as_json
 
+    def mask(self, text: str) -> str:
+        """Without secrets, for files."""
+        return self._redact(text)
+
     def clean(self, text: str, limit: int | None = None) -> str:
         """Masked and safe to print on one line."""
         return visible(self._redact(text), limit)

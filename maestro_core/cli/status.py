@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Iterator
 
 from maestro_core.cli import documents
@@ -15,6 +16,9 @@ from maestro_core.observe.documents import moment
 from maestro_core.observe.reader import SnapshotReader
 from maestro_core.observe.snapshot import ConsumerView, MarkerView, Snapshot
 
+PATIENCE = 1.0
+"""Seconds for counting; the rest of the picture is there at once."""
+
 
 def configure(parser: argparse.ArgumentParser, _name: str) -> None:
     parser.add_argument("--json", action="store_true", help="print a JSON document")
@@ -23,9 +27,10 @@ def configure(parser: argparse.ArgumentParser, _name: str) -> None:
 def run(arguments: argparse.Namespace, context: Context) -> int:
     layout = context.layout()
     printer = printer_for(layout)
-    snapshot = SnapshotReader(layout, whole=True).read()
+    reader = SnapshotReader(layout)
+    snapshot = _read(reader)
     if arguments.json:
-        printer.document(documents.status(snapshot))
+        printer.document(documents.status(snapshot) | {"settled": reader.settled})
         return 0
     for line in _lines(snapshot):
         printer.line(line)
@@ -34,7 +39,18 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         printer.table(*cadence_rows(snapshot))
     for problem in snapshot.problems:
         printer.note(f"problem: {problem}")
+    if not reader.settled:
+        printer.note("note: too many ticks to count each under its cadence; see: cadences")
     return 0
+
+
+def _read(reader: SnapshotReader) -> Snapshot:
+    """With every tick under its cadence, unless there are so many that it would take long."""
+    end = time.monotonic() + PATIENCE
+    snapshot = reader.read()
+    while not reader.settled and time.monotonic() < end:
+        snapshot = reader.read(frozenset())
+    return snapshot
 
 
 def _lines(snapshot: Snapshot) -> Iterator[str]:

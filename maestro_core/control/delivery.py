@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 import msgspec
 
@@ -19,19 +20,36 @@ from maestro_core.control.apply import apply_offline
 from maestro_core.control.commands import Ack, Command
 from maestro_core.control.mailbox import Mailbox, encode
 from maestro_core.errors import BusError, Busy
+from maestro_core.journal import Journal
 from maestro_core.layout import Layout
 
 ACK_LIMIT = 64 << 20
+TELL_AFTER = 1.0
 _SHORTEST_LOOK, _LONGEST_LOOK = 0.005, 0.1
 
 
 class Delivery:
-    """See the module docstring. `wait_seconds` bounds the waiting for a holder's ack."""
+    """See the module docstring.
 
-    def __init__(self, layout: Layout, clock: Clock, wait_seconds: float) -> None:
+    Args:
+        journal: what is carried out here is noted there, as a consumer would.
+        wait_seconds: bounds the waiting for a holder's ack.
+        on_wait: told once, with the holder's name, when it does not answer at once.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        clock: Clock,
+        journal: Journal,
+        wait_seconds: float,
+        on_wait: Callable[[str], None] | None = None,
+    ) -> None:
         self._layout = layout
         self._clock = clock
+        self._journal = journal
         self._wait_seconds = wait_seconds
+        self._on_wait = on_wait
         self._fs = files.OsFiles()
 
     def deliver(self, command: Command) -> Ack:
@@ -53,7 +71,7 @@ class Delivery:
             return None
         try:
             self._apply_queued()
-            return apply_offline(self._layout, command, self._clock)
+            return self._apply(command)
         finally:
             owner.release()
 
@@ -63,13 +81,17 @@ class Delivery:
         for folder in (self._layout.control, self._layout.tmp):
             self._fs.make_folder(folder)
         files.publish(self._fs, self._layout.tmp, path, encode(command))
-        deadline = time.monotonic() + self._wait_seconds
-        pause, look = threading.Event(), _SHORTEST_LOOK
+        begun, look = time.monotonic(), _SHORTEST_LOOK
+        pause, told = threading.Event(), False
         while (ack := self._read_ack(command)) is None:
+            waited = time.monotonic() - begun
             if look >= _LONGEST_LOOK and (ack := self._answer_ourselves(command)) is not None:
                 break
-            if time.monotonic() > deadline:
+            if waited > self._wait_seconds:
                 raise self._unanswered(command)
+            if waited > TELL_AFTER and not told and self._on_wait is not None:
+                told = True
+                self._on_wait(holder(self._layout))
             pause.wait(look)
             look = min(look * 2, _LONGEST_LOOK)
         return ack
@@ -94,7 +116,19 @@ class Delivery:
     def _apply_queued(self) -> None:
         mailbox = Mailbox(self._layout, self._fs, self._clock)
         for queued in mailbox.pending():
-            mailbox.acknowledge(apply_offline(self._layout, queued, self._clock))
+            mailbox.acknowledge(self._apply(queued))
+
+    def _apply(self, command: Command) -> Ack:
+        ack = apply_offline(self._layout, command, self._clock)
+        self._journal.write(
+            "warn",
+            command.verb,
+            targets=list(command.targets),
+            ok=ack.ok,
+            by=command.actor.user,
+            reason=command.reason,
+        )
+        return ack
 
     def _read_ack(self, command: Command) -> Ack | None:
         try:

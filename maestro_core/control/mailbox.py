@@ -44,16 +44,18 @@ class Mailbox:
         self._fs = fs
         self._clock = clock
         self._next_prune = 0.0
+        self._put_away = 0
 
     def pending(self) -> list[Command]:
-        """Commands not applied yet, oldest first; at most a fixed number a call."""
+        """Commands not applied yet, oldest first; at most 64 files a call are dealt with."""
         try:
             names = sorted(name for name in self._fs.names(self._layout.control) if _ours(name))
         except FileNotFoundError:
             return []
         commands: list[Command] = []
+        self._put_away = 0
         for name in names:
-            if len(commands) >= _AT_ONCE:
+            if len(commands) + self._put_away >= _AT_ONCE:
                 break
             if (command := self._take(name)) is not None:
                 commands.append(command)
@@ -109,6 +111,7 @@ class Mailbox:
 
     def _set_aside(self, path: Path, reason: str) -> None:
         """Move what is no command to quarantine, as it is, with the reason beside it."""
+        self._put_away += 1
         self._fs.make_folder(self._layout.quarantine)
         target = self._layout.quarantine / path.name
         if self._fs.exists(target):

@@ -21,6 +21,7 @@ from maestro_core.control import audit, markers
 from maestro_core.control.commands import Ack, Actor, Command, Outcome, Verb
 from maestro_core.control.delivery import Delivery
 from maestro_core.errors import Busy, ReadOnly, UsageError
+from maestro_core.journal import Journal
 from maestro_core.layout import NAME, Layout
 from maestro_core.models import Receipt
 
@@ -38,7 +39,11 @@ def current_actor(via: str) -> Actor:
 
 
 class Operator:
-    """Acts on one agent root in one person's name. Safe from any thread."""
+    """Acts on one agent root in one person's name. Safe from any thread.
+
+    `redact` masks secrets in what is stored. `on_wait` is told once an act who holds the lock,
+    when that one does not answer at once.
+    """
 
     def __init__(
         self,
@@ -49,12 +54,15 @@ class Operator:
         clock: Clock | None = None,
         wait_seconds: float | None = None,
         redact: Callable[[str], str] = str,
+        on_wait: Callable[[str], None] | None = None,
     ) -> None:
         self._layout = layout
         self._actor = actor
         self._read_only = read_only
         self._clock = clock or SystemClock()
-        self._delivery = Delivery(layout, self._clock, wait_seconds or WAIT_SECONDS)
+        journal = Journal(layout, self._clock, redact)
+        wait = wait_seconds or WAIT_SECONDS
+        self._delivery = Delivery(layout, self._clock, journal, wait, on_wait)
         self._redact = redact
         self._fs = files.OsFiles()
         self.trouble: str | None = None

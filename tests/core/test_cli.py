@@ -377,3 +377,37 @@ def test_points_in_time() -> None:
     for word in ("tomorrow", "+", "99", "2026-13-01"):
         with pytest.raises(UsageError):
             point_in_time(word, 0.0)
+
+
+# ---- closed and full outputs ---------------------------------------------------------------
+
+
+def _in_shell(layout: Layout, line: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-c", line], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL,
+        env=os.environ | {"PROGRAM": str(PROGRAM), "ROOT": str(layout.root)},
+    )  # fmt: skip
+
+
+def test_output_that_cannot_be_written_is_a_failure_with_a_reason(shell: Shell) -> None:
+    if not os.path.exists("/dev/full"):
+        pytest.skip("this system has no device that is always full")
+    done = _in_shell(shell.layout, '"$PROGRAM" --root "$ROOT" status >/dev/full; echo $?')
+    assert done.stdout == "1\n"
+    assert done.stderr == "maestro-tui: No space left on device\n"
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
+def test_closed_standard_descriptors_break_nothing(shell: Shell, closed: str) -> None:
+    line = f'"$PROGRAM" --root "$ROOT" enqueue memo {closed}; echo $?'
+    done = _in_shell(shell.layout, line)
+    assert done.stdout.splitlines()[-1] == "0"
+    (name,) = os.listdir(shell.layout.inbox)
+    tick = json.loads((shell.layout.inbox / name).read_text())
+    assert tick["cadence"] == "memo"
+    assert len(shell.layout.operators_log.read_text().splitlines()) == 1
+
+
+def test_a_complaint_without_stderr_does_not_end_up_in_the_output(shell: Shell) -> None:
+    done = _in_shell(shell.layout, '"$PROGRAM" --root "$ROOT" nonsense 2>&-; echo $?')
+    assert done.stdout == "2\n"

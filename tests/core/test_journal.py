@@ -68,7 +68,16 @@ def test_secrets_are_masked_in_every_depth_and_the_line_stays_json(agent_root: L
 
 @pytest.mark.parametrize(
     "value",
-    ["\ud800", "line\nbreak", "\x1b[31m", float("nan"), float("inf"), b"\xff", {1, 2}, object()],
+    [
+        "\ud800",
+        "line\nbreak",
+        "\x1b[31m",
+        float("nan"),
+        float("inf"),
+        b"\xff",
+        {1, 2},
+        pytest.param(object(), id="an object"),
+    ],
     ids=repr,
 )
 def test_any_value_becomes_one_line_of_valid_json(agent_root: Layout, value: object) -> None:

@@ -227,6 +227,19 @@ def test_a_flood_of_commands_is_taken_in_portions(agent_root: Layout, mailbox: M
     assert max(rounds) <= 64
 
 
+def test_a_flood_of_junk_does_not_hold_a_pass_up(
+    agent_root: Layout, mailbox: Mailbox, clock: FakeClock
+) -> None:
+    for number in range(100):
+        path = agent_root.control / f"junk{number:03}.json"
+        path.write_bytes(b"{")
+        age(path, clock, 60)
+    command(agent_root, "zz")
+    assert mailbox.pending() == []
+    assert len(quarantined(agent_root)) == 64
+    assert [one.id for one in mailbox.pending()] == ["zz"]
+
+
 def test_a_bulk_command_may_name_many_thousand_targets(
     agent_root: Layout, mailbox: Mailbox
 ) -> None:
