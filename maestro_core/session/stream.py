@@ -15,13 +15,21 @@ import msgspec
 LONGEST_LINE = 32 << 20
 """A longer line is skipped; the log file has it."""
 
+MARK = b'"type"'
+"""Every event has it; a line without it is noise, and need not be cut out to know that."""
+
 Event = dict[str, Any]
+Piece = tuple[int, bytes, int]
+"""(offset, line, 1) for a line that may be an event; (offset, first line, n) for n of noise."""
 
 _DECODER = json.JSONDecoder()
 
 
 class Lines:
-    """Cuts a stream into lines. Holds one unfinished line at most, and none over the limit."""
+    """Cuts a stream into lines. Holds one unfinished line at most, and none over the limit.
+
+    A flood of output that is no event is passed over at the speed of a search.
+    """
 
     def __init__(self, limit: int = LONGEST_LINE) -> None:
         self.offset = 0
@@ -33,21 +41,43 @@ class Lines:
         self._begin = 0
         self._too_long = False
 
-    def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
-        """(offset, line without its end) for every line that is whole now."""
-        start = 0
-        while (end := data.find(b"\n", start)) >= 0:
-            line = bytes(self._rest) + data[start:end] if self._rest else data[start:end]
-            begin, next_begin = self._begin, self.offset + end + 1
-            self._rest.clear()
-            self._begin, start = next_begin, end + 1
-            if self._too_long or len(line) > self._limit:
+    def feed(self, data: bytes) -> Iterator[Piece]:
+        """Every line that is whole now, without its end."""
+        begin, self.offset = self.offset, self.offset + len(data)
+        first = data.find(b"\n")
+        if first < 0:
+            self._keep(data)
+            return
+        self._keep(data[:first])
+        yield from self._finished_rest()
+        last = data.rfind(b"\n") + 1
+        self._begin = begin + last
+        self._keep(data[last:])
+        yield from self._whole_lines(data, first + 1, last, begin)
+
+    def _finished_rest(self) -> Iterator[Piece]:
+        line, begin = bytes(self._rest), self._begin
+        self._rest.clear()
+        if self._too_long:
+            self._too_long = False
+            self.skipped += 1
+        elif line:
+            yield begin, line, 1
+
+    def _whole_lines(self, data: bytes, start: int, end: int, begin: int) -> Iterator[Piece]:
+        while start < end:
+            mark = data.find(MARK, start, end)
+            line = end if mark < 0 else data.rfind(b"\n", start, mark) + 1 or start
+            if line > start:
+                noise = data.count(b"\n", start, line)
+                yield begin + start, data[start : data.find(b"\n", start)], noise
+            if mark < 0:
+                return
+            start = data.find(b"\n", mark) + 1
+            if start - 1 - line > self._limit:
                 self.skipped += 1
-                self._too_long = False
             else:
-                yield begin, line
-        self._keep(data[start:])
-        self.offset += len(data)
+                yield begin + line, data[line : start - 1], 1
 
     def _keep(self, data: bytes) -> None:
         if not self._too_long:
@@ -62,10 +92,10 @@ class Lines:
         self._too_long = True
         self._begin = self.offset = offset
 
-    def close(self) -> Iterator[tuple[int, bytes]]:
+    def close(self) -> Iterator[Piece]:
         """The last line, if it has no end."""
         if self._rest and not self._too_long:
-            yield self._begin, bytes(self._rest)
+            yield self._begin, bytes(self._rest), 1
         self._rest.clear()
 
 
@@ -73,7 +103,7 @@ def decode(line: bytes) -> Event | None:
     """The event on a line, even with noise before or after it; None when there is none."""
     line = line.strip(b"\0 \t\r")
     begin = 0 if line.startswith(b"{") else line.find(b'{"')
-    if begin < 0 or b'"type"' not in line:
+    if begin < 0 or MARK not in line:
         return None
     try:
         found = msgspec.json.decode(line[begin:])

@@ -139,24 +139,24 @@ class Transcript:
 
     def feed(self, data: bytes, now: float | None = None) -> None:
         """The next bytes of stdout."""
-        for offset, line in self.lines.feed(data):
-            self._line(offset, line, now)
+        for offset, line, count in self.lines.feed(data):
+            self._line(offset, line, count, now)
 
     def close(self, now: float | None = None) -> None:
         """There will be no more: take in a last line without an end."""
-        for offset, line in self.lines.close():
-            self._line(offset, line, now)
+        for offset, line, count in self.lines.close():
+            self._line(offset, line, count, now)
 
-    def _line(self, offset: int, line: bytes, now: float | None) -> None:
-        event = decode(line)
+    def _line(self, offset: int, line: bytes, count: int, now: float | None) -> None:
+        event = decode(line) if count == 1 else None
         if event is not None:
             self.events += 1
             self._take(event, offset, now)
-        elif line.strip(b"\0 \t\r"):
-            self._noise(offset, line)
+        elif count > 1 or line.strip(b"\0 \t\r"):
+            self._noise(offset, line, count)
 
-    def _noise(self, offset: int, line: bytes) -> None:
-        self.noise += 1
+    def _noise(self, offset: int, line: bytes, count: int) -> None:
+        self.noise += count
         if not self.steps.extend_last("noise", self.noise):
             text = one_line(line[:1000].decode("utf-8", "replace"))
             self.steps.add(Step(kind="noise", title="other output", target=text, offset=offset))

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maestro_core.session.stream import (
+    MARK,
     Lines,
     decode,
     dict_of,
@@ -24,33 +25,58 @@ EVENT = {"type": "result", "text": "ünï ✓"}
 RAW = json.dumps(EVENT, ensure_ascii=False).encode()
 
 
-@given(st.binary(max_size=300), st.lists(st.integers(1, 40), max_size=60))
+def cut(*pieces: bytes, lines: Lines | None = None) -> list[tuple[int, bytes, int]]:
+    lines = lines or Lines()
+    return [*(one for piece in pieces for one in lines.feed(piece)), *lines.close()]
+
+
+DATA = st.lists(
+    st.sampled_from([b"\n", b"\n", MARK, b'{"type": 1}', b"noise", b"\0", b'"ty', b'pe"']),
+    max_size=30,
+).map(b"".join)
+
+
+@given(DATA, st.lists(st.integers(1, 9), max_size=60))
 def test_the_pieces_do_not_matter(data: bytes, sizes: list[int]) -> None:
-    whole = Lines()
-    expected = [*whole.feed(data), *whole.close()]
-    pieced, found, at = Lines(), [], 0
+    pieces, at = [], 0
     for size in [*sizes, len(data) + 1]:
-        found += pieced.feed(data[at : at + size])
+        pieces.append(data[at : at + size])
         at += size
-    found += pieced.close()
-    assert found == expected
-    lines = data.split(b"\n")
-    assert [line for _, line in found] == (lines if lines[-1] else lines[:-1])
-    assert all(data[offset : offset + len(line)] == line for offset, line in found)
+    found = cut(*pieces)
+    assert all(data[offset : offset + len(line)] == line for offset, line, _ in found)
+    events = [(offset, line) for offset, line, _ in found if MARK in line]
+    starts = [0, *(place + 1 for place, byte in enumerate(data) if byte == 10)]
+    whole = [(start, data[start:].split(b"\n")[0]) for start in starts]
+    assert events == [(start, line) for start, line in whole if MARK in line]
+    noise = sum(count for _, line, count in found if MARK not in line)
+    assert noise <= len([line for _, line in whole if MARK not in line])
+    assert noise >= len([line for _, line in whole if line and MARK not in line])
 
 
 def test_an_offset_is_where_the_line_begins() -> None:
     lines = Lines()
-    assert list(lines.feed(b"one\ntwo\nthr")) == [(0, b"one"), (4, b"two")]
-    assert list(lines.feed(b"ee\n\n")) == [(8, b"three"), (14, b"")]
+    assert list(lines.feed(b"one\ntwo\nthr")) == [(0, b"one", 1), (4, b"two", 1)]
+    assert list(lines.feed(b"ee\n" + RAW + b"\n")) == [(8, b"three", 1), (14, RAW, 1)]
     assert list(lines.close()) == []
+
+
+def test_noise_is_counted_and_not_cut_up() -> None:
+    flood = b"y\n" * 1000 + RAW + b"\n" + b"z\n" * 5
+    assert cut(flood) == [
+        (0, b"y", 1), (2, b"y", 999), (2000, RAW, 1), (2001 + len(RAW), b"z", 5),
+    ]  # fmt: skip
+    begun = time.process_time()
+    list(Lines().feed(b"y\n" * 5_000_000))
+    assert time.process_time() - begun < 0.5
 
 
 def test_a_line_over_the_limit_is_skipped_and_the_next_one_read() -> None:
     lines = Lines(limit=10)
-    fed = [b"short\n" + b"x" * 25, b"x" * 25, b"xx\nnext\n" + b"y" * 11 + b"\nlast"]
-    found = [one for piece in fed for one in lines.feed(piece)] + list(lines.close())
-    assert [line for _, line in found] == [b"short", b"next", b"last"]
+    long = b'x"type"yyyyyyyyyyyyyyyy'
+    found = cut(
+        b"short\n" + b"x" * 25, b"x" * 25, b"xx\nnext\n" + long + b"\nlast", lines=lines
+    )  # fmt: skip
+    assert [line for _, line, _ in found] == [b"short", b"next", b"last"]
     assert lines.skipped == 2
 
 
@@ -58,7 +84,7 @@ def test_after_a_gap_reading_goes_on_at_the_next_line() -> None:
     lines = Lines()
     list(lines.feed(b"one\nhalf of a li"))
     lines.gap(1000)
-    assert list(lines.feed(b"ne\nwhole\n")) == [(1003, b"whole")]
+    assert list(lines.feed(b"ne\nwhole\n")) == [(1003, b"whole", 1)]
 
 
 def test_ten_megabytes_in_a_line_are_read_in_good_time_and_memory() -> None:
@@ -67,7 +93,7 @@ def test_ten_megabytes_in_a_line_are_read_in_good_time_and_memory() -> None:
     begun = time.process_time()
     tracemalloc.start()
     for at in range(0, len(raw), 65_536):
-        found += [decode(line) for _, line in lines.feed(raw[at : at + 65_536])]
+        found += [decode(line) for _, line, _ in lines.feed(raw[at : at + 65_536])]
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert len(found) == 1 and found[0] is not None and len(found[0]["content"]) == 10_000_000

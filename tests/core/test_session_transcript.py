@@ -240,7 +240,7 @@ def test_unknown_events_and_noise_are_steps_too() -> None:
     transcript = told(ev.init(), {"type": "hologram", "subtype": "blue"}, ev.system("mystery"))
     transcript.feed(b"noise 1\nnoise 2\n\n \nnoise 3\n")
     assert [(one.kind, one.title) for one in transcript.steps.all()[1:]] == [
-        ("note", "hologram blue"), ("note", "system mystery"), ("noise", "3 lines of other output"),
+        ("note", "hologram blue"), ("note", "system mystery"), ("noise", "5 lines of other output"),
     ]  # fmt: skip
 
 
