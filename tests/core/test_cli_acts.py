@@ -401,3 +401,25 @@ def test_wrong_settings_are_listed_line_by_line_and_nothing_starts(shell: Shell)
     assert "max_attempts" in done.err
     assert "odd" in done.err
     assert not shell.layout.consumer_json.exists()
+
+
+# ---- doctor and demo -----------------------------------------------------------------------
+
+
+def test_doctor_prints_a_line_a_check_and_the_same_as_json(shell: Shell) -> None:
+    done = shell("doctor", "bus", "--offline")
+    assert done.code in (0, 1, 3)
+    assert "Bus folders" in done.out
+    document = shell("doctor", "bus", "--offline", "--json").document
+    assert document["schema_version"] == 1
+    assert document["exit_code"] == done.code
+    assert {one["id"].split(".")[0] for one in document["findings"]} == {"bus"}
+    assert shell("doctor", "nonsense").code == 2
+
+
+def test_the_demo_opens_the_console_on_a_root_of_its_own(shell: Shell, tmp_path: Path) -> None:
+    assert shell("demo", "--keep", str(tmp_path / "demo")).code == 0
+    (opened,) = shell.opened
+    assert (opened.demo, opened.attach, opened.read_only) == (True, False, False)
+    assert opened.layout.root == (tmp_path / "demo").resolve()
+    assert (opened.layout.root / "config" / "cadences.toml").exists()

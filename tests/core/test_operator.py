@@ -21,6 +21,7 @@ from maestro_core.control.mailbox import Mailbox
 from maestro_core.control.operator import PORTION, Operator, current_actor
 from maestro_core.errors import BusError, Busy, ReadOnly, UsageError
 from maestro_core.files import OsFiles
+from maestro_core.journal import read_journal
 from maestro_core.layout import Layout
 from tests.support import read_json, wait_until, write_json, write_tick
 
@@ -351,3 +352,23 @@ def test_the_current_actor_is_this_process(monkeypatch: pytest.MonkeyPatch) -> N
     actor = current_actor("console")
     assert (actor.via, actor.address, actor.pid) == ("console", "192.0.2.9", os.getpid())
     assert actor.user
+
+
+def test_somebody_who_waits_is_told_for_whom(
+    agent_root: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("maestro_core.control.delivery.TELL_AFTER", 0.02)
+    told: list[str] = []
+    patient = Operator(agent_root, actor=ACTOR, wait_seconds=0.3, on_wait=told.append)
+    with consumer(agent_root, answers=False), pytest.raises(Busy):
+        patient.submit("circuit_close", ["memo"])
+    assert len(told) == 1
+    assert f"daemon, pid {os.getpid()}" in told[0]
+
+
+def test_what_is_carried_out_here_stands_in_the_journal_too(
+    agent_root: Layout, operator: Operator
+) -> None:
+    operator.submit("circuit_open", ["memo"], reason="too loud")
+    (entry,) = read_journal(agent_root, limit=5)
+    assert (entry["stage"], entry["targets"], entry["by"]) == ("circuit_open", ["memo"], "ops")
