@@ -42,6 +42,7 @@ _KEYS = {
     "up": "\x1b[A", "down": "\x1b[B", "right": "\x1b[C", "left": "\x1b[D",
     "home": "\x1b[H", "end": "\x1b[F", "pageup": "\x1b[5~", "pagedown": "\x1b[6~",
 }  # fmt: skip
+_LEFT = b"\x1b[?1049l"
 _MODE = re.compile(rb"\x1b\[\?([0-9;]+)([hl])")
 # What the screen cannot parse: private reports and queries, kitty's keyboard, strings.
 _FOREIGN = re.compile(
@@ -196,7 +197,8 @@ class Terminal:
             for number in map(int, filter(None, numbers.split(b";"))):
                 (self.modes.add if way == b"h" else self.modes.discard)(number)
                 (self.hidden.discard if way == b"h" else self.hidden.add)(number)
-        self._stream.feed(_FOREIGN.sub(b"", data))
+        # The screen has no alternate buffer: leaving it is a cleared screen here.
+        self._stream.feed(_FOREIGN.sub(b"", data.replace(_LEFT, _LEFT + b"\x1b[2J\x1b[H")))
 
 
 def _bytes_of(key: str) -> bytes:
