@@ -41,20 +41,26 @@ STATES = {
 }
 
 
+SHORTEST_NAME = 8
+
+
 def status(facts: LogFacts, width: int) -> Text:
-    """One line of `width` cells; what matters least is dropped first."""
-    left = [(0, following(facts))]
+    """One line of `width` cells; what matters least is dropped first, the name gives way."""
+    left = [(0, following(facts)), *((2, chunk) for chunk in _oddities(facts))]
     if facts.busy:
         left.append((1, line((facts.busy, facts.busy_style))))
-    left += [(2, chunk) for chunk in _oddities(facts)]
-    left.append((6, line((data(facts.name, 120), "muted"))))
     right = [(3, _position(facts))]
     right += [(5, line((flag, "accent"))) for flag in facts.flags]
     if facts.marks:
         right.append((5, line((f"● {facts.marks}", "mark"))))
     right.append((4, line((size_words(facts.size), "muted"), " ")))
     head = choose(left, width)
-    return spread(head, choose(right, max(0, width - head.cell_len - 2)), width)
+    tail = choose(right, max(0, width - head.cell_len - 2))
+    room = width - head.cell_len - tail.cell_len - 4
+    name = line((data(facts.name, 120), "muted"))
+    if room >= SHORTEST_NAME:
+        head = line(head, "  ", fit(name, min(room, name.cell_len)))
+    return spread(head, tail, width)
 
 
 def following(facts: LogFacts) -> Text:

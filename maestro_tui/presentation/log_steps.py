@@ -84,7 +84,7 @@ def _took(row: StepRow, _now: float) -> Text:
 COLUMNS: tuple[Column[StepRow], ...] = (
     Column("time", "TIME", 9, _time, drop=2),
     Column("what", "STEP", 18, _what),
-    Column("about", "ABOUT", 20, _about, grow=1),
+    Column("about", "ABOUT", 36, _about, grow=1),
     Column("ended", "ENDED", 7, _ended, drop=3),
     Column("took", "TOOK", 6, _took, align="right", drop=1),
 )

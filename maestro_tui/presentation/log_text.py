@@ -51,7 +51,7 @@ def show(piece: Piece, redact: Redact, style: str = "", match: Query | None = No
     masked = redact(plain)
     torn = piece._replace(before=0) if overwritten else piece
     if masked != plain or torn.before or torn.behind:
-        colours = [(_without_torn_ends(masked, torn), "")]
+        colours = _masked(colours, masked, torn, redact)
     runs = [(part, name or style) for part, name in _cap(_printable(colours))]
     if match is not None:
         runs = highlight(runs, match)
@@ -61,10 +61,16 @@ def show(piece: Piece, redact: Redact, style: str = "", match: Query | None = No
     return head + runs + ([(f" … +{size_words(hidden)}", "faint")] if hidden else [])
 
 
-def _without_torn_ends(text: str, piece: Piece) -> str:
-    """Half a key at a cut is not recognised and would be shown: what is near a cut goes."""
-    text = text[EDGE:] if piece.before else text
-    return text[:-EDGE] if piece.behind else text
+def _masked(colours: list[Run], masked: str, piece: Piece, redact: Redact) -> list[Run]:
+    """The runs with secrets masked; colours go where a secret lies across two of them.
+
+    Half a secret at a cut is not recognised and would be shown: what is near a cut goes too.
+    """
+    parts = [(redact(part), name) for part, name in colours]
+    if not (piece.before or piece.behind) and "".join(part for part, _ in parts) == masked:
+        return parts
+    masked = masked[EDGE:] if piece.before else masked
+    return [(masked[:-EDGE] if piece.behind else masked, "")]
 
 
 def last_state(text: str) -> tuple[str, int]:

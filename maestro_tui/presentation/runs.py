@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from rich.text import Text
@@ -31,6 +32,19 @@ class Run(NamedTuple):
 
 def run_of(row: RunRow) -> Run:
     return Run(row.run_id, row, times.moment(row.started_at) or 0.0, times.moment(row.ended_at))
+
+
+def merged(page: Sequence[RunRow], known: Sequence[Run]) -> list[Run] | None:
+    """`known` with its newest rows as in `page`; None where a page cannot tell the whole.
+
+    Both newest first. A page tells the whole when it reaches back to rows that are known, and
+    all older ones have ended: those do not change any more.
+    """
+    recent = {run.id: place for place, run in enumerate(known[: 4 * len(page)])}
+    place = recent.get(page[-1].run_id)
+    if place is None or any(run.ended is None for run in known[place + 1 :]):
+        return None
+    return [*(run_of(row) for row in page), *known[place + 1 :]]
 
 
 def _started(run: Run, now: float) -> Text:

@@ -232,14 +232,12 @@ class LogOverlay(Screen[None]):
             view.focus()
             view.finder.find(message.text)
 
-    def on_find_bar_left(self) -> None:
-        if self.view is not None:
-            self.view.focus()
-
     def action_back(self) -> None:
-        """Peel a layer of the view; without one, go back."""
+        """Peel a layer: the search line, a match, marks; without one, go back."""
         view = self.view
-        if not (isinstance(view, LogView) and view.peel()):
+        if self.query_one(FindBar).close() and view is not None:
+            view.focus()
+        elif not (isinstance(view, LogView) and view.peel()):
             self.action_leave()
 
     def action_leave(self) -> None:

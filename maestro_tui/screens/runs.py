@@ -10,13 +10,16 @@ from rich.text import Text
 from maestro_core.bus.feed import Topic
 from maestro_core.observe.snapshot import CadenceView
 from maestro_tui.presentation.cells import line
-from maestro_tui.presentation.runs import COLUMNS, Run, details, fields, run_of
+from maestro_tui.presentation.runs import COLUMNS, Run, details, fields, merged, run_of
 from maestro_tui.query import Fields
 from maestro_tui.screens.base import ListScreen, screen_bindings
 from maestro_tui.widgets.table import Table
 
 LIMIT = 50_000
 """Runs that are read; the newest ones."""
+
+PAGE = 300
+"""Runs that are read again when the ledger changed."""
 
 
 class RunsScreen(ListScreen[Run]):
@@ -29,20 +32,25 @@ class RunsScreen(ListScreen[Run]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._known: dict[str, Run] = {}
+        self._runs: Sequence[Run] = ()
+        self._newest_alone = False
 
     def make_table(self) -> Table[Run]:
         return Table(COLUMNS, lambda run: run.id, id="runs")
 
+    def changed(self, topics: frozenset[Topic]) -> None:
+        self._newest_alone = True
+        super().changed(topics)
+
     def read_rows(self) -> Sequence[Run]:
-        """In a thread. A row that ended does not change: its times are parsed once."""
-        known, rows = self._known, self.console.backend.runs(LIMIT)
-        found: list[Run] = []
-        for row in rows:
-            old = known.get(row.run_id)
-            found.append(old if old is not None and old.row == row else run_of(row))
-        self._known = {run.id: run for run in found}
-        return found
+        """In a thread. After a change the newest page is enough; ctrl+r reads everything."""
+        page_alone, self._newest_alone = self._newest_alone, False
+        page = self.console.backend.runs(PAGE) if page_alone else ()
+        runs = merged(page, self._runs) if page else None
+        if runs is None:
+            runs = [run_of(row) for row in self.console.backend.runs(LIMIT)]
+        self._runs = runs
+        return runs
 
     def fields(self, row: Run, now: float) -> Fields:
         return fields(row, now)

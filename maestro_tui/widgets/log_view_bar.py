@@ -29,9 +29,6 @@ class FindBar(Horizontal):
             super().__init__()
             self.text = text
 
-    class Left(Message):
-        """Typing ended without a question."""
-
     def compose(self) -> ComposeResult:
         yield Static(Content(" / "))
         yield Input(compact=True, placeholder="text to look for; !text for lines without it")
@@ -48,6 +45,8 @@ class FindBar(Horizontal):
         self.remove_class("on")
         self.post_message(self.Asked(event.value))
 
-    def key_escape(self) -> None:
+    def close(self) -> bool:
+        """Leave without a question; False when nobody was typing."""
+        typing = self.has_class("on")
         self.remove_class("on")
-        self.post_message(self.Left())
+        return typing

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from pathlib import Path
+from typing import Any
 
 from textual.app import App, ComposeResult
 
@@ -123,11 +125,11 @@ def fill_ledger(layout: Layout, count: int, logs: str | None = None) -> None:
         row = run_row(number, logs)
         ledger.begin(row)
         if number:
-            ledger.finish(row.run_id, _result(number, row), iso(NOW - 600 * number))
+            ledger.finish(row.run_id, _ended(number, row), iso(NOW - 600 * number))
     ledger.close()
 
 
-def _result(number: int, row: RunRow) -> RunResult:
+def _ended(number: int, row: RunRow) -> RunResult:
     outcome = OUTCOMES[number % len(OUTCOMES)]
     ok = outcome == "ok"
     return RunResult(
@@ -137,3 +139,36 @@ def _result(number: int, row: RunRow) -> RunResult:
         usage=Usage(tokens_in=1200 * number, tokens_out=340, cost_usd=0.013 * (number % 31),
                     model="claude-opus-5-5", turns=4),
     )  # fmt: skip
+
+
+# ---- a transcript -------------------------------------------------------------------------
+
+
+def transcript() -> bytes:
+    """A short run of the CLI as stream-json, with a tool that works and one that fails."""
+    stamp = "2026-11-24T02:22:{:02}.000Z".format
+    events = [
+        {"type": "system", "subtype": "init", "model": "claude-opus-5-5", "session_id": "s1"},
+        _said(stamp(24), {"type": "text", "text": "I will look at the inbox first."}),
+        _said(stamp(25), _call("t1", "Bash", {"command": "ls state/inbox | head -20"})),
+        _result(stamp(26), "t1", "3 messages", False),
+        _said(stamp(27), _call("t2", "Read", {"file_path": "state/inbox/0147-invoice.md"})),
+        _result(stamp(28), "t2", "File does not exist.", True),
+        _said(stamp(40), {"type": "text", "text": "One message cannot be read; going on."}),
+        {"type": "result", "subtype": "success", "is_error": False, "result": "2 of 3 answered",
+         "duration_ms": 16_400, "num_turns": 4, "total_cost_usd": 0.042},
+    ]  # fmt: skip
+    return "".join(json.dumps(event) + "\n" for event in events).encode()
+
+
+def _said(at: str, block: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "assistant", "timestamp": at, "message": {"content": [block]}}
+
+
+def _call(call: str, name: str, given: dict[str, str]) -> dict[str, Any]:
+    return {"type": "tool_use", "id": call, "name": name, "input": given}
+
+
+def _result(at: str, call: str, text: str, failed: bool) -> dict[str, Any]:
+    block = {"type": "tool_result", "tool_use_id": call, "content": text, "is_error": failed}
+    return {"type": "user", "timestamp": at, "message": {"content": [block]}}

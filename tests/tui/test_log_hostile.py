@@ -77,7 +77,8 @@ ESCAPES = {
 ONLY_THEIRS = (
     "title", "title by ST", "clipboard", "clipboard query", "hyperlink", "notification", "palette",
     "image", "dcs", "tmux", "sixel", "apc", "pm and sos", "window", "scroll region", "charset",
-    "C1", "raw C1", "SGR with colons", "endless SGR", "bidi", "zero width", "tags", "line separators",
+    "C1", "raw C1", "SGR with colons", "endless SGR", "bidi", "zero width", "tags",
+    "line separators",
     "surrogates", "invalid", "binary", "bell and backspace",
 )  # fmt: skip
 """What no application of ours ever sends by itself."""
