@@ -28,9 +28,8 @@ _UNSAFE_IN_JSON = re.compile(
 class Printer:
     """Prints to stdout for one command."""
 
-    def __init__(self, redact: Callable[[str], str], *, as_json: bool = False) -> None:
+    def __init__(self, redact: Callable[[str], str]) -> None:
         self._redact = redact
-        self.as_json = as_json
 
     def mask(self, text: str) -> str:
         """Without secrets, for files."""
@@ -46,11 +45,6 @@ class Printer:
     def note(self, text: str) -> None:
         """Beside the result: on stderr."""
         print(self.clean(text), file=sys.stderr)
-
-    def lines(self, text: str) -> None:
-        """Several lines, each made safe."""
-        for line in text.splitlines():
-            self.line(line)
 
     def table(self, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Columns as wide as their widest cell; the last one as it is. Numbers go right."""
@@ -72,12 +66,12 @@ class Printer:
         print(_UNSAFE_IN_JSON.sub(lambda one: f"\\u{ord(one.group()):04x}", text))
 
 
-def printer_for(layout: Layout, *, as_json: bool = False) -> Printer:
+def printer_for(layout: Layout) -> Printer:
     """A printer that masks what this agent's .env and this process's environment hold."""
     from maestro_core.settings import examine_settings
 
     env = examine_settings(layout).env.values
-    return Printer(Redactor({**os.environ, **env}), as_json=as_json)
+    return Printer(Redactor({**os.environ, **env}))
 
 
 def _width(text: str) -> int:
