@@ -21,6 +21,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from contextlib import AbstractContextManager
     from typing import Protocol
 
@@ -275,10 +276,20 @@ def give_name(fs: FileSystem, source: StrPath, path: StrPath) -> bool:
 
 
 def ensure_folder(fs: FileSystem, path: StrPath) -> None:
-    """The folder exists, durably."""
+    """Make a folder durably where there is none."""
     if not fs.exists(path):
-        fs.make_folder(path)
-        fs.flush_folder(os.path.dirname(path))
+        ensure_folders(fs, (path,))
+
+
+def ensure_folders(fs: FileSystem, folders: Iterable[StrPath]) -> None:
+    """These exist, durably, given parents first. Flushed even if they are there: whoever made
+    them may have been stopped before that."""
+    parents: dict[str, None] = {}
+    for folder in folders:
+        fs.make_folder(folder)
+        parents[os.path.dirname(folder)] = None
+    for parent in parents:
+        fs.flush_folder(parent)
 
 
 def remove(fs: FileSystem, path: StrPath) -> bool:

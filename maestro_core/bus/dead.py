@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from maestro_core.bus import codec
-from maestro_core.bus.producer import disk_error, live_holder, remember_key
+from maestro_core.bus.producer import disk_error, live_holder, record_holder, remember_key
 from maestro_core.bus.shelves import Shelf
 from maestro_core.errors import BadTick, Refused
 from maestro_core.layout import NAME
@@ -92,14 +92,18 @@ class _Batch:
         return list(results.values())
 
     def _arrive(self, tick_id: str) -> ActResult:
+        data = None
         try:
             tick = self._find(tick_id)
             if self._target == "inbox":
                 self._check_key(tick)
-            self._shelves.place(self._target, tick_id, codec.encode(self._change(tick)))
+            data = codec.encode(self._change(tick))
+            self._shelves.place(self._target, tick_id, data)
         except (BadTick, Refused) as refusal:
             return ActResult(tick_id, False, refusal.message)
         except OSError as error:
+            if data is not None:  # who knows whether it took effect
+                self._engine.owed.append((self._target, tick_id, data))
             return ActResult(tick_id, False, str(disk_error("cannot move it", error)))
         return ActResult(tick_id, True)
 
@@ -135,13 +139,13 @@ class _Batch:
         self._owe(self._source, placed)
         try:
             self._engine.pay_owed()
-            self._shelves.flush(self._source)
         except OSError as error:
             return str(disk_error("moved, but not confirmed by the disk", error))
         return None
 
     def _owe(self, shelf: Shelf, ids: list[str]) -> None:
-        self._engine.owed.extend((shelf, tick_id) for tick_id in ids)
+        self._engine.owed.extend((shelf, tick_id, None) for tick_id in ids)
+        self._engine.owed_flushes.add(shelf)
 
 
 def housekeep(engine: DirectoryEngine, older_than: float) -> dict[str, int]:
@@ -154,12 +158,19 @@ def housekeep(engine: DirectoryEngine, older_than: float) -> dict[str, int]:
         "tmp": _sweep(engine, str(layout.tmp), strays),
     }
     with engine.fs.lock(layout.dedupe_lock):
-        # A key whose tick still waits after all that time may come in once more.
-        removed["dedupe"] = _sweep(engine, str(layout.dedupe), older_than)
+        removed["dedupe"] = _sweep(
+            engine, str(layout.dedupe), older_than,
+            keep=lambda path: record_holder(layout, path, engine.fs) is not None,
+        )  # fmt: skip
     return removed
 
 
-def _sweep(engine: DirectoryEngine, folder: str, older_than: float) -> int:
+def _sweep(
+    engine: DirectoryEngine,
+    folder: str,
+    older_than: float,
+    keep: Callable[[str], bool] = lambda _: False,
+) -> int:
     count = 0
     try:
         names = engine.fs.names(folder)
@@ -168,11 +179,10 @@ def _sweep(engine: DirectoryEngine, folder: str, older_than: float) -> int:
     for name in names:
         path = f"{folder}/{name}"
         try:
-            if engine.fs.modified(path) < older_than:
+            if engine.fs.modified(path) < older_than and not keep(path):
                 engine.fs.unlink(path)
                 count += 1
         except (FileNotFoundError, IsADirectoryError, PermissionError):
             continue  # gone meanwhile, or none of ours
-    if count:
-        engine.fs.flush_folder(folder)
+    engine.fs.flush_folder(folder)  # an earlier sweep may have failed before this
     return count

@@ -1,10 +1,7 @@
 """The engine over folders: one JSON file a tick, moved durably, ordered by an index in memory.
 
 Verbs of the consumer are here, those of the operator in `dead`, what a start has to clear up
-in `recovery`. Flush order of a claim: link into claimed/ (that name is the lock), rewrite
-there with the attempt and the token, flush, and only then take the name in inbox/ away; the
-flush of that last step is made up for before the claim is settled.
-One thread, except `enqueue`.
+in `recovery`, how a claim is made and settled in `claims`. One thread, except `enqueue`.
 """
 
 from __future__ import annotations
@@ -16,12 +13,13 @@ from contextlib import contextmanager, suppress
 
 from maestro_core import files
 from maestro_core.bus import codec, dead, recovery
+from maestro_core.bus.claims import Claims, NotNow
 from maestro_core.bus.inbox import Inbox
 from maestro_core.bus.letters import Letters
 from maestro_core.bus.producer import disk_error, encode_document, publish_tick
 from maestro_core.bus.shelves import REASON, Shelf, Shelves
 from maestro_core.clock import Clock, SystemClock, iso
-from maestro_core.errors import BadTick, BusError, ClaimLost, Refused
+from maestro_core.errors import BadTick, BusError, Refused
 from maestro_core.files import FileSystem
 from maestro_core.layout import NAME, Layout
 from maestro_core.models import (
@@ -70,24 +68,17 @@ class DirectoryEngine:
         self.shelves = Shelves(layout, self.fs, self.clock)
         with self.explained("cannot open the bus"):
             self.shelves.prepare()
-        self.owner = owner
         self.alive = alive
-        self.token = token
-        self.claims: dict[str, str] = {}
-        """Token of each claim that we hold, by tick id."""
-        self.adopted: dict[str, Claim] = {}
-        """Claims taken over from a consumer that is gone, until they are settled."""
+        self.claims = Claims(self.shelves, self.clock, owner, token)
         self.inbox = Inbox(self.fs, self.shelves.folder["inbox"], self.clock, self.reject)
         self._letters: dict[str, Letters] = {}
         self._arrivals: deque[str] = deque()
         self._is_new = True
         self._blocked: dict[str, codec.Key] = {}
-        self._undo: dict[str, bool] = {}
-        self._leaving: set[str] = set()
-        self._departures_flushed = True
         self._rejected: list[tuple[str, str]] = []
-        self.owed: list[tuple[Shelf, str]] = []
-        """Names that an interrupted move still has to take away."""
+        self.owed: list[tuple[Shelf, str, bytes | None]] = []
+        """Names that an interrupted move still has to take away; some only with these bytes."""
+        self.owed_flushes: set[Shelf] = set()
 
     # ---- producers -----------------------------------------------------------------------
 
@@ -143,126 +134,41 @@ class DirectoryEngine:
             self._catch_up()
             return recovery.abandoned(self)
 
-    # ---- claiming ------------------------------------------------------------------------
-
     def _take(self, key: codec.Key, held: Callable[[str], bool]) -> Claim | None:
         """Try for one tick. None: the index has learned something; ask it again."""
+        self.inbox.waiting.discard(key.id)
         try:
-            linked = self.shelves.grab(key.id)
+            return self.claims.take(key.id, lambda tick: self._must_wait(tick, held))
         except FileNotFoundError:
             self._check_folder("claimed")
-            self.inbox.waiting.discard(key.id)
-            return None
         except FileExistsError:
             self._blocked[key.id] = key
-            self.inbox.waiting.discard(key.id)
-            return None
-        try:
-            return self._sign(key, held, linked)
+        except BadTick as fault:
+            self._rejected.append((key.id + codec.SUFFIX, fault.message))
+        except NotNow as other:  # it was edited while it waited
+            self.inbox.waiting.add(codec.key_of(other.tick))
         except OSError:
-            self._undo[key.id] = linked
+            self.inbox.waiting.add(key)
             with suppress(OSError):
                 self._undo_claims()
             raise
+        return None
 
-    def _sign(self, key: codec.Key, held: Callable[[str], bool], linked: bool) -> Claim | None:
-        """Write the attempt and our token into the claimed file."""
-        try:
-            tick, _ = self.shelves.load("claimed", key.id)
-        except BadTick as fault:
-            self._discard_bad(key.id, fault.message, linked)
-            return None
-        found = codec.key_of(tick)
-        if found.ready_at > self.clock.wall() or held(found.cadence):
-            self._undo[key.id] = linked  # edited while it waited: the index was out of date
-            self._undo_claims()
-            self.inbox.waiting.add(found)
-            return None
-        claim = Claim(tick.evolve(attempts=tick.attempts + 1), self.token())
-        self.shelves.rewrite("claimed", key.id, self.signed(claim))
-        self.claims[key.id] = claim.token
-        if linked:
-            self.shelves.drop("inbox", key.id)
-        self._departures_flushed = False
-        self.inbox.waiting.discard(key.id)
-        return claim
-
-    def signed(self, claim: Claim) -> bytes:
-        """The claimed file of a claim."""
-        at = iso(self.clock.wall())
-        return codec.encode(claim.tick, {"owner": self.owner, "token": claim.token, "at": at})
-
-    def _discard_bad(self, tick_id: str, reason: str, linked: bool) -> None:
-        self.inbox.waiting.discard(tick_id)
-        if linked:
-            self.shelves.drop("claimed", tick_id)
-        shelf: Shelf = "inbox" if linked else "claimed"
-        self.shelves.set_aside(shelf, tick_id + codec.SUFFIX, reason)
-        self._rejected.append((tick_id + codec.SUFFIX, reason))
+    def _must_wait(self, tick: Tick, held: Callable[[str], bool]) -> bool:
+        return codec.key_of(tick).ready_at > self.clock.wall() or held(tick.cadence)
 
     def _undo_claims(self) -> None:
-        """Take back claims that the disk let us only half make."""
-        for tick_id, linked in list(self._undo.items()):
-            self.claims.pop(tick_id, None)
-            if linked and self.shelves.has("inbox", tick_id):
-                self.shelves.drop("claimed", tick_id)
-            elif self.shelves.has("claimed", tick_id):
-                self._return_half_claimed(tick_id)
-            del self._undo[tick_id]
-
-    def _return_half_claimed(self, tick_id: str) -> None:
-        tick, signature = self.shelves.load("claimed", tick_id)
-        if signature:
-            tick = tick.evolve(attempts=max(0, tick.attempts - 1))
-        self.shelves.place("inbox", tick_id, codec.encode(tick))
-        self.shelves.flush("inbox")
-        self.shelves.drop("claimed", tick_id)
-        self._arrivals.append(tick_id + codec.SUFFIX)
-
-    # ---- settling ------------------------------------------------------------------------
+        for tick_id in self.claims.undo_half_made():
+            self.arrived(tick_id)
 
     def _give_back(self, claim: Claim, tick: Tick) -> None:
         self._settle(claim, "inbox", tick)
         self.inbox.waiting.add(codec.key_of(tick))
 
     def _settle(self, claim: Claim, shelf: Shelf | None = None, tick: Tick | None = None) -> None:
-        """The claimed file goes, and `tick` stands on `shelf` before it does.
-
-        After a BusError the same settle may be tried again.
-        """
-        tick_id = claim.tick.id
         with self.explained("cannot settle a claim"):
-            if claim.token not in self._leaving:
-                self._check_token(claim)
-                self._flush_departures()
-                if shelf and tick:
-                    self.shelves.place(shelf, tick_id, codec.encode(tick))
-                    self.shelves.flush(shelf)
-                self.shelves.drop("claimed", tick_id)
-                self._leaving.add(claim.token)
-            self.shelves.flush("claimed")
-        self._leaving.discard(claim.token)
-        self.claims.pop(tick_id, None)
-        self.adopted.pop(tick_id, None)
-        self._unblock(tick_id)
-
-    def _check_token(self, claim: Claim) -> None:
-        tick_id = claim.tick.id
-        try:
-            _, signature = self.shelves.load("claimed", tick_id)
-        except FileNotFoundError:
-            signature = {}
-        except BadTick:  # somebody damaged the file; that we hold the claim is known anyway
-            signature = {"token": self.claims.get(tick_id)}
-        if signature.get("token") != claim.token:
-            self.claims.pop(tick_id, None)
-            self.adopted.pop(tick_id, None)
-            raise ClaimLost(f"the claim on {tick_id} is no longer ours", "another consumer has it")
-
-    def _flush_departures(self) -> None:
-        if not self._departures_flushed:
-            self.shelves.flush("inbox")
-            self._departures_flushed = True
+            self.claims.settle(claim, shelf, tick)
+        self._unblock(claim.tick.id)
 
     # ---- what is where -------------------------------------------------------------------
 
@@ -389,10 +295,15 @@ class DirectoryEngine:
             self.inbox.read()
 
     def pay_owed(self) -> None:
-        """Take the names away that a move still owes. OSError: the rest stays owed."""
+        """Take away and flush what a move still owes. OSError: the rest stays owed."""
         while self.owed:
-            self.shelves.drop(*self.owed[-1])
+            shelf, tick_id, data = self.owed[-1]
+            if data is None or self.shelves.holds(shelf, tick_id, data):
+                self.shelves.drop(shelf, tick_id)
             self.owed.pop()
+        for shelf in list(self.owed_flushes):
+            self.shelves.flush(shelf)
+            self.owed_flushes.discard(shelf)
 
     def _unblock(self, tick_id: str | None = None) -> None:
         """Ticks whose id was taken by a claim may be tried again."""

@@ -29,6 +29,9 @@ ROOM_BYTES = 4 << 20
 ROOM_INODES = 64
 """Below these a new tick is refused: what is left lets running work end in order."""
 
+_PASSING = frozenset({errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR})
+_RECORD_LIMIT = 2 * SIZE_LIMIT
+
 ABSENT: Any = object()
 """A payload that is not there (None is JSON's null)."""
 
@@ -184,19 +187,25 @@ def _publish(layout: Layout, tick_id: str, data: bytes, fs: files.FileSystem) ->
     try:
         files.publish(fs, layout.tmp, layout.inbox / name, data)
     except FileNotFoundError:
-        for folder in (layout.bus, layout.inbox, layout.tmp):
-            files.ensure_folder(fs, folder)
+        _make_folders(layout, fs)
         files.publish(fs, layout.tmp, layout.inbox / name, data)
+
+
+def _make_folders(layout: Layout, fs: files.FileSystem) -> None:
+    files.ensure_folders(fs, (layout.bus.parent, layout.bus, layout.inbox, layout.dedupe))
+    # Last, and only now: while it is missing nothing is published into what may vanish.
+    fs.make_folder(layout.tmp)
 
 
 def _publish_once(
     layout: Layout, tick_id: str, key: str, data: bytes, fs: files.FileSystem
 ) -> tuple[str, bool]:
-    for folder in (layout.bus, layout.inbox, layout.tmp, layout.dedupe):
-        files.ensure_folder(fs, folder)
+    if not fs.exists(layout.dedupe):
+        _make_folders(layout, fs)
     with fs.lock(layout.dedupe_lock):
         holder = live_holder(layout, key, fs)
         if holder is not None:
+            fs.flush_folder(layout.inbox)  # this answer vouches for the other tick
             return holder, False
         # The record first: one that names a tick that never came counts for nothing.
         remember_key(layout, key, tick_id, fs)
@@ -206,11 +215,20 @@ def _publish_once(
 
 def live_holder(layout: Layout, key: str, fs: files.FileSystem = _DISK) -> str | None:
     """Id of the waiting or claimed tick with this dedupe key. Call it under dedupe.lock."""
+    return record_holder(layout, _record(layout, key), fs)
+
+
+def record_holder(layout: Layout, path: str, fs: files.FileSystem = _DISK) -> str | None:
+    """Like `live_holder`, by the path of the key's record."""
     try:
-        record = json.loads(fs.read(_record(layout, key), 4096))
+        record = json.loads(fs.read(path, _RECORD_LIMIT))
         tick_id = record["id"]
-    except (OSError, ValueError, TypeError, KeyError):
-        return None  # none, or a damaged one: at worst one tick too many
+    except OSError as error:
+        if error.errno in _PASSING:
+            raise  # there may well be a record
+        return None
+    except (ValueError, TypeError, KeyError):
+        return None  # a damaged one: at worst one tick too many
     if not isinstance(tick_id, str) or not NAME.match(tick_id):
         return None
     # inbox twice: it may go back there between the two looks

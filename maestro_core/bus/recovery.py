@@ -39,10 +39,8 @@ def _claimed_ids(engine: DirectoryEngine) -> list[str]:
 
 
 def _take_over(engine: DirectoryEngine, tick_id: str) -> Claim | None:
-    if tick_id in engine.adopted:
-        return engine.adopted[tick_id]
     if tick_id in engine.claims:
-        return None  # our own, being worked on
+        return engine.claims.adopted(tick_id)  # None: our own, being worked on
     try:
         tick, signature = engine.shelves.load("claimed", tick_id)
     except FileNotFoundError:
@@ -54,11 +52,7 @@ def _take_over(engine: DirectoryEngine, tick_id: str) -> Claim | None:
         return None
     if not signature:  # moved and not yet signed when it stopped: that was an attempt too
         tick = tick.evolve(attempts=tick.attempts + 1)
-    claim = Claim(tick, engine.token())
-    engine.shelves.rewrite("claimed", tick_id, engine.signed(claim))
-    engine.claims[tick_id] = claim.token
-    engine.adopted[tick_id] = claim
-    return claim
+    return engine.claims.adopt(tick)
 
 
 def _is_alive(engine: DirectoryEngine, signature: dict[str, Any]) -> bool:

@@ -45,10 +45,13 @@ class Shelves:
         }
 
     def prepare(self) -> None:
-        """Make what is missing. BusError when the folders are not on one file system."""
-        needed = (str(self._layout.bus), self.tmp, str(self._layout.dedupe), *self.folder.values())
-        for folder in needed:
-            files.ensure_folder(self.fs, folder)
+        """Make what is missing, and flush what a process that was killed had not.
+
+        BusError when the folders are not on one file system.
+        """
+        bus = self._layout.bus
+        needed = (str(bus), *self.folder.values(), str(self._layout.dedupe), self.tmp)
+        files.ensure_folders(self.fs, (str(bus.parent), *needed))
         home = self.fs.device(needed[0])
         foreign = [folder for folder in needed if self.fs.device(folder) != home]
         if foreign:
@@ -56,6 +59,8 @@ class Shelves:
                 f"{foreign[0]} is on another file system than {needed[0]}",
                 "ticks move between these folders by rename: put them on one disk",
             )
+        for shelf in self.folder:
+            self.flush(shelf)
 
     def path(self, shelf: Shelf, tick_id: str) -> str:
         return f"{self.folder[shelf]}/{tick_id}{codec.SUFFIX}"
@@ -95,7 +100,7 @@ class Shelves:
         try:
             files.place(self.fs, self.tmp, path, data)
         except FileExistsError:
-            if self._same(path, data):
+            if self.holds(shelf, tick_id, data):
                 return  # an earlier try came this far
             self._make_way(shelf, tick_id)
             files.place(self.fs, self.tmp, path, data)
@@ -117,21 +122,23 @@ class Shelves:
     def set_aside(self, shelf: Shelf, name: str, reason: str) -> None:
         """Move a file, whatever it is, to quarantine, with its reason beside it."""
         source = f"{self.folder[shelf]}/{name}"
-        spot = self._free_spot(name)
+        spot = self._spot(name, source)
         note = {"at": iso(self._clock.wall()), "name": _printable(name), "from": shelf,
                 "reason": reason}  # fmt: skip
         data = json.dumps(note, indent=2).encode() + b"\n"
         files.replace(self.fs, self.tmp, spot + REASON, data)
-        if files.give_name(self.fs, source, spot):
-            self.flush("quarantine")
+        linked = self.fs.exists(spot) or files.give_name(self.fs, source, spot)
+        self.flush("quarantine")
+        if linked:
             self.fs.unlink(source)
-        else:
-            self.flush("quarantine")
         self.flush(shelf)
 
-    def _same(self, path: str, data: bytes) -> bool:
+    def holds(self, shelf: Shelf, tick_id: str, data: bytes) -> bool:
+        """Whether exactly these bytes are there."""
         try:
-            return self.fs.read(path, SIZE_LIMIT) == data
+            return self.fs.read(self.path(shelf, tick_id), SIZE_LIMIT) == data
+        except FileNotFoundError:
+            return False
         except OSError as error:
             if codec.unreadable(error) is None:
                 raise
@@ -141,15 +148,24 @@ class Shelves:
         reason = f"another tick with the id {tick_id} came to {shelf} from within the bus"
         self.set_aside(shelf, tick_id + codec.SUFFIX, reason)
 
-    def _free_spot(self, name: str) -> str:
+    def _spot(self, name: str, source: str) -> str:
+        """A free path in quarantine, or the one where an earlier try has put the same bytes."""
         raw = os.fsencode(name)
         if len(raw) > _NAME_BYTES:
             name = f"{os.fsdecode(raw[:_NAME_BYTES])}~{zlib.crc32(raw):08x}"
         base = f"{self.folder['quarantine']}/{name}"
         number = 0
         while self.fs.exists(spot := f"{base}.{number}" if number else base):
+            if self._same_bytes(spot, source):
+                break
             number += 1
         return spot
+
+    def _same_bytes(self, one: str, other: str) -> bool:
+        try:
+            return self.fs.read(one, SIZE_LIMIT) == self.fs.read(other, SIZE_LIMIT)
+        except OSError:
+            return False
 
 
 def _printable(name: str) -> str:
