@@ -15,6 +15,7 @@
     │   ├── control/<id>.json                operators; control/acks/<id>.json the consumer
     │   ├── tmp/                             every writer, names never reused
     │   ├── dedupe/                          producers, under dedupe.lock
+    │   ├── schedule/<cadence>.json          whoever enqueues the cadence when it is due
     │   ├── circuit-open.json                the lock's holder
     │   ├── gates.json                       the lock's holder: failures, back-off, holds
     │   ├── consumer.json, consumer.lock     the consumer
@@ -114,6 +115,14 @@ class Layout:
         return self.bus / "dedupe.lock"
 
     @property
+    def schedule(self) -> Path:
+        return self.bus / "schedule"
+
+    @property
+    def schedule_lock(self) -> Path:
+        return self.bus / "schedule.lock"
+
+    @property
     def circuit_open(self) -> Path:
         return self.bus / "circuit-open.json"
 
@@ -152,7 +161,7 @@ class Layout:
         """Every folder that a working bus needs, parents first."""
         return (
             self.bus, self.inbox, self.claimed, self.dlq, self.quarantine, self.trash,
-            self.paused, self.control, self.acks, self.tmp, self.dedupe,
+            self.paused, self.control, self.acks, self.tmp, self.dedupe, self.schedule,
             self.logs, self.subsessions,
         )  # fmt: skip
 

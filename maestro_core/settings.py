@@ -14,12 +14,17 @@ from maestro_core.settings_types import (
     ConsumerSettings,
     Guard,
     Handler,
+    MetricsSettings,
     Mode,
+    NoticeSettings,
+    Producer,
+    ScheduleSettings,
     Settings,
 )
 from maestro_core.settings_watch import SettingsWatcher
 
 __all__ = [
-    "BuiltIn", "CadenceSettings", "ConsumerSettings", "Examined", "Guard", "Handler", "Mode",
-    "Settings", "SettingsWatcher", "examine_settings", "load_settings",
+    "BuiltIn", "CadenceSettings", "ConsumerSettings", "Examined", "Guard", "Handler",
+    "MetricsSettings", "Mode", "NoticeSettings", "Producer", "ScheduleSettings", "Settings",
+    "SettingsWatcher", "examine_settings", "load_settings",
 ]  # fmt: skip

@@ -15,9 +15,18 @@ import msgspec
 from msgspec import UNSET
 
 from maestro_core.layout import NAME
+from maestro_core.settings_read import MOST_FAULTS
 from maestro_core.settings_rules import PERMISSION_MODES, RULES
 from maestro_core.settings_toml import FILE, Key, TomlFile
-from maestro_core.settings_types import CadenceSettings, ConsumerSettings, Guard, Handler
+from maestro_core.settings_types import (
+    CadenceSettings,
+    ConsumerSettings,
+    Guard,
+    Handler,
+    MetricsSettings,
+    NoticeSettings,
+    ScheduleSettings,
+)
 from maestro_core.text import visible
 
 _STRUCTS: dict[str, type[msgspec.Struct]] = {
@@ -25,7 +34,12 @@ _STRUCTS: dict[str, type[msgspec.Struct]] = {
     "cadence": CadenceSettings,
     "guard": Guard,
     "handler": Handler,
+    "schedules": ScheduleSettings,
+    "notices": NoticeSettings,
+    "metrics": MetricsSettings,
 }
+_TABLES = ("schedules", "notices", "metrics")
+"""Tables at the top beside [consumer] and [cadence.*], each one struct."""
 TYPES = {
     section: {field.name: field.type for field in msgspec.structs.fields(struct)}
     for section, struct in _STRUCTS.items()
@@ -44,10 +58,20 @@ class Converter:
     def document(self) -> tuple[dict[str, Any], dict[str, CadenceSettings]]:
         """The good [consumer] values, and the good cadences."""
         data = self._file.data
-        for name in data.keys() - {"consumer", "cadence"}:
-            self._unknown((name,), ("consumer", "cadence"))
+        known = ("consumer", "cadence", *_TABLES)
+        for name in data.keys() - set(known):
+            self._unknown((name,), known)
         consumer = self._table("consumer", ("consumer",), data.get("consumer", {}))
         return consumer, self._cadences(data.get("cadence", {}))
+
+    def tables(self) -> dict[str, Any]:
+        """The small tables that are there, with their good values."""
+        data = self._file.data
+        return {
+            name: _STRUCTS[name](**self._table(name, (name,), data[name]))
+            for name in _TABLES
+            if name in data
+        }
 
     def _cadences(self, table: Any) -> dict[str, CadenceSettings]:
         if not isinstance(table, dict):
@@ -66,6 +90,8 @@ class Converter:
         wrong = set(table if isinstance(table, dict) else ()) - values.keys()
         if not wrong & {"mode", "guard", "handler"}:
             self._check_mode(key, cadence)
+        if cadence.producer is not None and "schedule" not in table:
+            self._add((*key, "producer"), "needs a schedule")
         self.check_budget(key, values)
         return cadence if len(self.problems) == before else None
 
@@ -127,7 +153,8 @@ class Converter:
         elif section == "consumer" and name in TYPES["cadence"]:
             self._add(key, "is a key of a cadence, not of [consumer]")
         else:
-            self._add(key, "is unknown; " + suggestion(name, allowed))
+            hint = suggestion(name, allowed) if len(self.problems) < MOST_FAULTS else "and more"
+            self._add(key, f"is unknown; {hint}")
 
     def _add(self, key: Key, what: str) -> None:
         self.problems.append(f"{self._place(key)}: {what}")

@@ -10,15 +10,17 @@ import os
 from collections.abc import Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from maestro_core.envfile import EnvFile, read_env
 from maestro_core.errors import SettingsError
 from maestro_core.layout import Layout
 from maestro_core.redact import Redactor
 from maestro_core.settings_convert import Converter
-from maestro_core.settings_override import overrides, strange_names
+from maestro_core.settings_override import overrides, strange_names, webhook
+from maestro_core.settings_read import told
 from maestro_core.settings_toml import read_toml
-from maestro_core.settings_types import ConsumerSettings, Settings
+from maestro_core.settings_types import ConsumerSettings, NoticeSettings, Settings
 
 HINT = "correct the file and start again; `maestro-tui doctor` lists every fault"
 
@@ -42,15 +44,21 @@ def examine_settings(layout: Layout, environ: Mapping[str, str] | None = None) -
     changed, wrong = overrides(env, environ)
     consumer |= changed
     converter.check_budget(("consumer",), consumer)
+    tables = converter.tables()
+    address, unusable = webhook(env, environ)
+    if address is not None:
+        tables["notices"] = replace(tables.get("notices", NoticeSettings()), webhook=address)
     redact = Redactor({**environ, **env.values})
+    warnings = told([*converter.warnings, *strange_names(env, environ)])
     settings = Settings(
+        **tables,
         consumer=ConsumerSettings(**consumer),
         cadences=cadences,
         env=env.values,
-        warnings=tuple(map(redact, (*converter.warnings, *strange_names(env, environ)))),
+        warnings=tuple(map(redact, warnings)),
     )
-    problems = [*([file.problem] if file.problem else []), *converter.problems, *wrong]
-    return Examined(settings=settings, env=env, problems=tuple(map(redact, problems)))
+    problems = [*([file.problem] if file.problem else []), *converter.problems, *wrong, *unusable]
+    return Examined(settings=settings, env=env, problems=tuple(map(redact, told(problems))))
 
 
 def load_settings(layout: Layout, environ: Mapping[str, str] | None = None) -> Settings:

@@ -10,8 +10,11 @@ from typing import Any
 
 from maestro_core.envfile import OTHER_NAMES, RUN_NAMES, EnvFile, flag
 from maestro_core.settings_convert import TYPES, accepted, suggestion
+from maestro_core.settings_read import MOST_FAULTS
+from maestro_core.settings_rules import RULES
 
 PREFIX = "MAESTRO_"
+WEBHOOK = "MAESTRO_NOTICE_WEBHOOK"
 OVERRIDES = {PREFIX + name.upper(): name for name in TYPES["consumer"]}
 """Variable -> key of [consumer]."""
 
@@ -31,13 +34,27 @@ def overrides(env: EnvFile, environ: Mapping[str, str]) -> tuple[dict[str, Any],
     return values, problems
 
 
+def webhook(env: EnvFile, environ: Mapping[str, str]) -> tuple[str | None, list[str]]:
+    """The address of [notices] webhook, and what is wrong with it: it is a secret, never shown."""
+    value: str | None = None
+    problems: list[str] = []
+    rule = RULES["notices"]["webhook"]
+    for source, text in _given(WEBHOOK, env, environ):
+        if rule.holds(text):
+            value = text
+        else:
+            problems.append(f"{source}: {WEBHOOK} must be {rule.allowed}")
+    return value, problems
+
+
 def strange_names(env: EnvFile, environ: Mapping[str, str]) -> list[str]:
     """One warning for each MAESTRO_ variable that nothing here reads."""
     sources = {name: f".env line {line}" for name, line in env.lines.items()}
     sources |= dict.fromkeys(environ, "environment")
     strange = sorted(name for name in sources if name.startswith(PREFIX) and name not in _KNOWN)
     warnings = [
-        f"{sources[name]}: {name} is no setting and is ignored{_meant(name)}" for name in strange
+        f"{sources[name]}: {name} is no setting and is ignored{_meant(name)}"
+        for name in strange[: MOST_FAULTS + 1]
     ]
     preferred = {**env.values, **environ}.get("MAESTRO_PREFER_SUBSCRIPTION_AUTH")
     if flag(preferred) is None:

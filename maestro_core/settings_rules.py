@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from maestro_core.settings_schedule import schedule_problem
+from maestro_core.settings_schedule import schedule_problem, zone_problem
 
 DAY = 86400.0
 _MANAGED = ("-p", "--print", "--input-format")
@@ -66,9 +66,18 @@ def _are_args(words: tuple[str, ...]) -> bool:
     return not any("\0" in word or word.split("=")[0] in _MANAGED for word in words)
 
 
+def _is_webhook(url: str) -> bool:
+    return re.fullmatch(r"https?://[^\s/?#@]+(?:[/?][^\s]*)?", url) is not None
+
+
+def _is_span(text: str) -> bool:
+    return re.fullmatch(r"(?:[01]\d|2[0-3]):[0-5]\d-(?:[01]\d|2[0-3]):[0-5]\d", text) is not None
+
+
 _DURATION = _over_zero(7 * DAY)
 _MONEY = _number(0, 1_000_000)
 _FLAG = Rule("true or false", lambda _: True)
+_PRODUCER = Rule('"timer" or "consumer"', lambda _: True)
 _COMMAND = Rule('a list of words, the program first, as in ["bin/check", "--quick"]', _is_argv)
 
 RULES: dict[str, dict[str, Rule]] = {
@@ -98,6 +107,7 @@ RULES: dict[str, dict[str, Rule]] = {
             'a cron expression of five fields, as in "*/5 * * * *"',
             lambda text: schedule_problem(text) is None,
         ),
+        "producer": _PRODUCER,
         "priority": _whole(-1000, 1000),
         "timeout_seconds": _DURATION,
         "model": Rule("the name of a model, without blanks", _is_model),
@@ -115,6 +125,20 @@ RULES: dict[str, dict[str, Rule]] = {
         "command": _COMMAND,
     },
     "handler": {"command": _COMMAND},
+    "schedules": {
+        "time_zone": Rule(
+            'the name of a time zone, as in "Europe/Berlin"',
+            lambda name: zone_problem(name) is None,
+        ),
+        "producer": _PRODUCER,
+    },
+    "notices": {
+        "command": _COMMAND,
+        "webhook": Rule("an address that begins with https:// or http://", _is_webhook),
+        "quiet_hours": Rule('two times of the day, as in "22:00-07:00"', _is_span),
+        "min_interval": _number(0, DAY),
+    },
+    "metrics": {"port": _whole(1, 65535)},
 }
 """Section -> key -> rule; the keys are those of the structs (kept by a test)."""
 

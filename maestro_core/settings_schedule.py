@@ -1,11 +1,14 @@
-"""Cron expressions of five fields, by cronsim: is it one, and when is it due next.
+"""Cron expressions of five fields, by cronsim: is it one, and when is it due.
 
-A schedule means the machine's local time, as cron and launchd do, daylight saving included.
+A schedule means local time (of this machine, or of the zone that the settings name), with
+Debian cron's rules on the two days when clocks change: see docs/schedules.md. Pure but for
+the lookup of the machine's zone.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from pathlib import Path
@@ -33,13 +36,41 @@ def next_due(schedule: str, now: float, tz: tzinfo | None = None) -> float | Non
 
     `tz` None = this machine's zone.
     """
+    return next(dues_after(schedule, now, tz), None)
+
+
+def dues_after(schedule: str, after: float, tz: tzinfo | None = None) -> Iterator[float]:
+    """Epoch seconds of every due time after `after`, each once and in order."""
     if schedule_problem(schedule):
-        return None
-    start = datetime.fromtimestamp(now, tz or local_zone())
+        return
+    last = after
+    for moment in CronSim(schedule, datetime.fromtimestamp(after, tz or local_zone())):
+        # In a repeated hour a fixed time is found once more, in the past; two times in a
+        # skipped hour are one moment.
+        if (due := moment.timestamp()) > last:
+            last = due
+            yield due
+
+
+def cron_fields(schedule: str) -> CronSim:
+    """The parsed expression, for translations: `minutes`, `hours`, `days`, `months`, `weekdays`
+    (0 and 7 are Sunday), and `day_and`: days and weekdays must both match, else either does."""
+    return CronSim(schedule, datetime(2024, 1, 1, tzinfo=UTC))
+
+
+@lru_cache(maxsize=64)
+def zone_problem(name: str) -> str | None:
+    """What is wrong with the name of a time zone; None when it is known here."""
     try:
-        return next(CronSim(schedule, start)).timestamp()
-    except StopIteration:
-        return None
+        ZoneInfo(name)
+    except (ValueError, KeyError, OSError):
+        return f"no time zone {name!r} is known"
+    return None
+
+
+def zone(name: str | None) -> tzinfo:
+    """The zone of that name; None, or a name that is not known here = this machine's."""
+    return ZoneInfo(name) if name is not None and zone_problem(name) is None else local_zone()
 
 
 def local_zone() -> tzinfo:

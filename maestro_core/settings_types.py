@@ -11,6 +11,7 @@ from msgspec import Struct
 
 Mode = Literal["inline", "guarded", "escalate"]
 BuiltIn = Literal["heartbeat", "housekeeping", "doctor"]
+Producer = Literal["timer", "consumer"]
 
 
 class ConsumerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -55,6 +56,8 @@ class CadenceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     guard: Guard | None = None
     handler: BuiltIn | Handler | None = None
     schedule: str | None = None
+    producer: Producer | None = None
+    """Who enqueues it when it is due; None = as [schedules] says."""
     priority: int = 0
     timeout_seconds: float | None = None
     model: str | None = None
@@ -66,11 +69,46 @@ class CadenceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Cost of this cadence in a day that warns, and that holds it; None = no budget."""
 
 
+class ScheduleSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[schedules]: what all schedules share."""
+
+    time_zone: str | None = None
+    """Name of the zone that schedules mean; None = this machine's."""
+    producer: Producer = "timer"
+
+
+class NoticeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[notices]: who is told when something changes. Nothing is sent without a way to send."""
+
+    command: tuple[str, ...] | None = None
+    webhook: str | None = None
+    quiet_hours: str | None = None
+    """Local times `HH:MM-HH:MM` in which nothing is sent."""
+    min_interval: float = 60.0
+    """Seconds between two deliveries; what comes in between is told together."""
+
+
+class MetricsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[metrics]: a Prometheus endpoint of `maestro-tui run`, on the loopback address alone."""
+
+    port: int | None = None
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """All settings of an agent root. `env` is the .env file's entries (secrets inside)."""
 
     consumer: ConsumerSettings = ConsumerSettings()
     cadences: dict[str, CadenceSettings] = {}
+    schedules: ScheduleSettings = ScheduleSettings()
+    notices: NoticeSettings = NoticeSettings()
+    metrics: MetricsSettings = MetricsSettings()
     env: dict[str, str] = {}
     warnings: tuple[str, ...] = ()
     """What is usable but probably not meant, one line each."""
+
+    def producer(self, cadence: str) -> Producer | None:
+        """Who enqueues the cadence when it is due; None = it has no schedule."""
+        own = self.cadences.get(cadence)
+        if own is None or own.schedule is None:
+            return None
+        return own.producer or self.schedules.producer

@@ -1,7 +1,8 @@
 """Put a tick into the inbox and print its id.
 
 With --dedupe-key nothing is added while an earlier tick with that key waits or runs: the id
-of that one is printed instead, and stderr says so.
+of that one is printed instead, and stderr says so. With --due, for timers, a tick is added once
+for each due time of the cadence's schedule, however often it is called.
 """
 
 from __future__ import annotations
@@ -38,6 +39,9 @@ def configure(parser: argparse.ArgumentParser, _name: str) -> None:
         "--not-before", metavar="T", help="wait until then: ISO 8601, or from now: +30m"
     )
     parser.add_argument("--priority", type=int, default=0, metavar="N", help="higher goes first")
+    parser.add_argument(
+        "--due", action="store_true", help="only if a due time of its schedule was not enqueued yet"
+    )
     parser.add_argument("--json", action="store_true", help="print a JSON document")
 
 
@@ -45,6 +49,8 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     layout = context.layout()
     if context.read_only:
         raise ReadOnly("read-only: this session may not enqueue a tick", "leave out --read-only")
+    if arguments.due:
+        return _fire(arguments, layout)
     now = time.time()
     document = make_document(
         arguments.cadence,
@@ -67,6 +73,24 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         )
     if arguments.source == OPERATOR:
         _audit(layout, document, tick_id, fresh)
+    return 0
+
+
+def _fire(arguments: argparse.Namespace, layout: Layout) -> int:
+    """For a timer: the schedule decides. Nothing to do is no failure."""
+    from maestro_core.schedule.fire import fire
+
+    for option in ("payload", "dedupe_key", "not_before", "priority"):
+        if getattr(arguments, option):
+            raise UsageError(f"--due goes without --{option.replace('_', '-')}")
+    source = "schedule" if arguments.source == OPERATOR else arguments.source
+    fired = fire(layout, arguments.cadence, source=source)
+    if arguments.json:
+        print(_json(fired.tick_id, fired.fresh))
+    elif fired.tick_id is not None:
+        print(fired.tick_id)
+    if fired.note is not None:
+        print(fired.note, file=sys.stderr)
     return 0
 
 
@@ -115,5 +139,5 @@ def _audit(layout: Layout, document: dict[str, Any], tick_id: str, fresh: bool) 
         print(f"note: {trouble}", file=sys.stderr)
 
 
-def _json(tick_id: str, fresh: bool) -> str:
+def _json(tick_id: str | None, fresh: bool) -> str:
     return json.dumps({"schema_version": 1, "id": tick_id, "fresh": fresh}, indent=2)

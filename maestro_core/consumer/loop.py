@@ -2,7 +2,7 @@
 
 Consumer.step() duties, in this order:
 1. settle runs that ended              4. close circuits and holds that ran out
-2. apply operators' commands           5. claim and start what may run
+2. apply operators' commands           5. enqueue what is due, claim and start what may run
 3. take new settings                   6. count skips, beat
 
 Owner: one thread, that of the driver. Everything outside comes through `Ports`.
@@ -24,8 +24,9 @@ from maestro_core.consumer.settle import Settler
 from maestro_core.consumer.starter import Starter, job_result
 from maestro_core.control.apply import Applier
 from maestro_core.control.mailbox import Mailbox
-from maestro_core.errors import BusError, ClaimLost
+from maestro_core.errors import BusError, ClaimLost, MaestroError
 from maestro_core.models import Beat, CadenceBeat, Claim, RunResult, Stats
+from maestro_core.schedule.scheduler import Scheduler
 
 STOPPING_POLL = 0.2
 RUNNING_POLL = 1.0
@@ -46,6 +47,7 @@ class Consumer:
         self.settler = Settler(ports.engine, self.gates, ports.journal, ports.clock, self.stats)
         self.heart = Heart(ports.layout, ports.fs, ports.clock, mode, beat_seconds)
         self.mailbox = Mailbox(ports.layout, ports.fs, ports.clock)
+        self.scheduler = Scheduler(ports.layout, ports.fs, ports.clock)
         self.stopping = False
         self.trouble: str | None = None
         self._told: set[str] = set()
@@ -85,6 +87,7 @@ class Consumer:
         self._take_settings()
         self._refresh_gates()
         if not self.stopping:
+            self._enqueue_due()
             self._drain()
         self.keeper.count_skips()
         self.beat()
@@ -191,6 +194,18 @@ class Consumer:
             self._in_trouble(problem, None)
         self.gates.problems.clear()
 
+    def _enqueue_due(self) -> None:
+        try:
+            for made in self.scheduler.run(self.ports.settings, self.ports.engine.enqueue):
+                if made.word != "covered":
+                    due = iso(made.due)
+                    self.ports.journal.write(
+                        "info", "scheduled", cadence=made.cadence, id=made.tick_id, due=due
+                    )
+                    self.look()
+        except (OSError, MaestroError) as error:
+            self._in_trouble("cannot enqueue what is due", error)
+
     def _drain(self) -> None:
         for _ in range(CLAIMS_PER_PASS):
             if self.trouble is not None or self.keeper.stop_now():
@@ -260,6 +275,8 @@ class Consumer:
         pauses += [deadline - now for deadline in deadlines if deadline > now]
         if (ready_at := self.ports.engine.next_ready_at()) is not None:
             pauses.append(ready_at - clock.wall())
+        if (due_at := self.scheduler.next_at) is not None and due_at > clock.wall():
+            pauses.append(due_at - clock.wall())
         if len(self.flights):
             pauses.append(STOPPING_POLL if self.stopping else RUNNING_POLL)
         if self.ports.settings_source.pending:

@@ -26,7 +26,7 @@ from maestro_core.observe.parts import Parts
 from maestro_core.observe.snapshot import CadenceView, ConsumerView, CountsView, Snapshot
 from maestro_core.redact import Redactor
 from maestro_core.settings import Settings
-from maestro_core.settings_schedule import next_due
+from maestro_core.settings_schedule import next_due, zone
 
 __all__ = ["SnapshotReader", "dead_letters"]
 
@@ -187,10 +187,12 @@ class SnapshotReader:
         """Worked out anew only once the last answer is past."""
         if schedule is None:
             return None
+        time_zone = self._parts.settings.schedules.time_zone
+        asked = f"{schedule} {time_zone}"
         known, due = self._due.get(name, ("", None))
-        if known != schedule or (due is not None and not now < due <= now + 400 * 86400):
-            due = next_due(schedule, now)
-            self._due[name] = (schedule, due)
+        if known != asked or (due is not None and not now < due <= now + 400 * 86400):
+            due = next_due(schedule, now, zone(time_zone))
+            self._due[name] = (asked, due)
         return due
 
 

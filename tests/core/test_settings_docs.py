@@ -12,7 +12,15 @@ import pytest
 import maestro_core
 from maestro_core.envfile import OPTIONAL_KEYS, OTHER_NAMES, REQUIRED_KEYS, RUN_NAMES, parse_env
 from maestro_core.layout import Layout
-from maestro_core.settings import CadenceSettings, ConsumerSettings, Settings, load_settings
+from maestro_core.settings import (
+    CadenceSettings,
+    ConsumerSettings,
+    MetricsSettings,
+    NoticeSettings,
+    ScheduleSettings,
+    Settings,
+    load_settings,
+)
 from maestro_core.settings_override import OVERRIDES
 from maestro_core.settings_rules import RULES
 
@@ -90,10 +98,13 @@ def written(value: Any) -> str:
 @pytest.mark.parametrize(
     ("heading", "section", "defaults"),
     [("## `[consumer]`", "consumer", ConsumerSettings()),
-     ("## `[cadence.<name>]`", "cadence", CadenceSettings())],
+     ("## `[cadence.<name>]`", "cadence", CadenceSettings()),
+     ("## `[schedules]`", "schedules", ScheduleSettings()),
+     ("## `[notices]`", "notices", NoticeSettings()),
+     ("## `[metrics]`", "metrics", MetricsSettings())],
 )  # fmt: skip
 def test_the_tables_of_the_page_are_those_of_the_code(
-    heading: str, section: str, defaults: ConsumerSettings | CadenceSettings
+    heading: str, section: str, defaults: Any
 ) -> None:
     part = PAGE.read_text("utf-8").split(heading)[1].split("\n## ")[0]
     rows = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*) \|$", part, re.M)

@@ -354,3 +354,67 @@ def test_no_text_does_anything_but_load_or_say_why_not(
     except SettingsError as error:
         assert error.problems
         assert all(one.isprintable() for one in error.problems)
+
+
+# ---- schedules, notices, metrics -----------------------------------------------------------
+
+
+def test_the_small_tables_are_read(agent_root: Layout) -> None:
+    put(
+        agent_root,
+        """
+        [schedules]
+        time_zone = "Europe/Berlin"
+        producer = "consumer"
+        [notices]
+        command = ["bin/tell", "-x"]
+        webhook = "https://example.test/hook"
+        quiet_hours = "22:00-07:00"
+        min_interval = 5
+        [metrics]
+        port = 9464
+        [cadence.memo]
+        schedule = "0 7 * * *"
+        [cadence.mail]
+        schedule = "0 7 * * *"
+        producer = "timer"
+        [cadence.plain]
+        """,
+    )
+    loaded = load_settings(agent_root, {})
+    assert loaded.schedules.time_zone == "Europe/Berlin"
+    assert loaded.notices.command == ("bin/tell", "-x")
+    assert loaded.metrics.port == 9464
+    producers = [loaded.producer(name) for name in ("memo", "mail", "plain", "unknown")]
+    assert producers == ["consumer", "timer", None, None]
+
+
+@pytest.mark.parametrize(
+    ("toml", "told"),
+    [
+        ('[schedules]\ntime_zone = "Nowhere"', "[schedules] time_zone: must be the name of a time"),
+        ('[schedules]\nproducer = "both"', '[schedules] producer: must be "timer" or "consumer"'),
+        ("[schedules]\nzone = 1", "[schedules] zone: is unknown"),
+        ("schedules = 1", "[schedules]: must be a table"),
+        ('[cadence.x]\nproducer = "timer"', "[cadence.x] producer: needs a schedule"),
+        ('[notices]\nwebhook = "ftp://x"', "[notices] webhook: must be an address"),
+        ('[notices]\nwebhook = "https://u:p@x/y"', "[notices] webhook: must be an address"),
+        ('[notices]\nquiet_hours = "25:00-07:00"', "[notices] quiet_hours: must be two times"),
+        ("[notices]\ncommand = []", "[notices] command: must be a list of words"),
+        ("[metrics]\nport = 0", "[metrics] port: must be a whole number from 1 to 65535"),
+    ],
+)
+def test_faults_of_the_small_tables_are_told(agent_root: Layout, toml: str, told: str) -> None:
+    assert any(told in line for line in problems(put(agent_root, toml)))
+
+
+def test_the_webhook_of_the_environment_wins_and_is_never_shown(agent_root: Layout) -> None:
+    put(agent_root, '[notices]\nwebhook = "https://a.test/toml"\nmin_interval = 3\n',
+        "MAESTRO_NOTICE_WEBHOOK=https://a.test/env\n")  # fmt: skip
+    assert load_settings(agent_root, {}).notices.webhook == "https://a.test/env"
+    environ = {"MAESTRO_NOTICE_WEBHOOK": "https://a.test/environment"}
+    loaded = load_settings(agent_root, environ).notices
+    assert (loaded.webhook, loaded.min_interval) == ("https://a.test/environment", 3.0)
+    (told,) = problems(agent_root, {"MAESTRO_NOTICE_WEBHOOK": f"no-url-{CANARY}"})
+    assert "MAESTRO_NOTICE_WEBHOOK" in told
+    assert CANARY not in told
