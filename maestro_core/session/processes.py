@@ -52,7 +52,11 @@ def alive(pid: int, token: str | None) -> bool:
 
 def table() -> dict[int, Process]:
     """Every living process that we may look at, by pid."""
-    found = (_look(pid) for pid in psutil.pids())
+    found: Iterable[Process | None] = (
+        map(_look_linux, psutil.pids())
+        if _LINUX
+        else map(_known_psutil, psutil.process_iter(_FIELDS))
+    )
     return {one.pid: one for one in found if one is not None}
 
 
@@ -83,15 +87,27 @@ def _boot() -> str:
         return "boot"
 
 
+_FIELDS = ("ppid", "status", "create_time")
+
+
 def _look_psutil(pid: int) -> Process | None:
     try:
         one = psutil.Process(pid)
-        if one.status() == psutil.STATUS_ZOMBIE:
-            return None
-        token = f"{one.create_time():.6f}"
-        return Process(pid, one.ppid(), os.getpgid(pid), os.getsid(pid), token)
+        one.info = one.as_dict(_FIELDS)
     except (psutil.Error, OSError):
         return None
+    return _known_psutil(one)
+
+
+def _known_psutil(one: psutil.Process) -> Process | None:
+    info = one.info
+    if info["status"] == psutil.STATUS_ZOMBIE or not info["create_time"]:
+        return None
+    try:
+        group, session = os.getpgid(one.pid), os.getsid(one.pid)
+    except OSError:
+        return None
+    return Process(one.pid, info["ppid"] or 0, group, session, f"{info['create_time']:.6f}")
 
 
 # ---- the environment marker -------------------------------------------------------------
@@ -186,46 +202,29 @@ class Family:
     """Everything that descends from one process, remembered while it happens.
 
     A look finds the children of remembered processes, and the members of the sessions that
-    remembered processes live in: so a grandchild stays known when its parent has died, when
-    it has left the session, and when it has emptied its environment. What does all three
-    between two looks is found by the marker alone.
+    remembered processes live in, or lived in at the look before: so a grandchild stays known
+    when its parents have died and when it has emptied its environment. What leaves parents
+    and session between two looks is found by the marker alone.
     """
 
     def __init__(self, *roots: tuple[int, str | None]) -> None:
         self._known = {pid: token for pid, token in roots if token is not None}
+        self._sessions: frozenset[int] = frozenset()
 
     def look(self) -> list[Process]:
         """Take in newcomers, forget the dead; the members that live."""
         everybody = table()
-        spared = ancestors()
         members = {
             pid: everybody[pid]
             for pid, token in self._known.items()
             if pid in everybody and everybody[pid].token == token
         }
-        self._adopt(members, everybody, spared)
+        # A session whose number now belongs to a stranger has begun anew: its leader lives.
+        sessions = {one for one in self._sessions if one in members or one not in everybody}
+        _adopt(members, everybody, sessions)
         self._known = {pid: one.token for pid, one in members.items()}
+        self._sessions = frozenset(one.session for one in members.values())
         return list(members.values())
-
-    @staticmethod
-    def _adopt(
-        members: dict[int, Process], everybody: dict[int, Process], spared: frozenset[int]
-    ) -> None:
-        sessions = {one.session for one in members.values()} - {
-            one.session for pid, one in everybody.items() if pid in spared
-        }
-        grown = True
-        while grown:
-            fresh = [
-                one
-                for pid, one in everybody.items()
-                if pid not in members
-                and pid not in spared
-                and (one.parent in members or one.session in sessions)
-            ]
-            members.update((one.pid, one) for one in fresh)
-            sessions.update(one.session for one in fresh)
-            grown = bool(fresh)
 
     def add(self, found: Iterable[Process]) -> None:
         """Remember processes that were found in another way."""
@@ -237,3 +236,19 @@ class Family:
         for one in members:
             send(one.pid, one.token, signal.SIGKILL)
         return members
+
+
+def _adopt(members: dict[int, Process], everybody: dict[int, Process], sessions: set[int]) -> None:
+    """Add to `members` who descends from them or shares a session with them."""
+    spared = ancestors()
+    foreign = {one.session for pid, one in everybody.items() if pid in spared}
+    known = spared | members.keys()
+    strangers = {pid: one for pid, one in everybody.items() if pid not in known}
+    sessions |= {one.session for one in members.values()}
+    while found := [
+        one
+        for one in strangers.values()
+        if one.parent in members or one.session in sessions - foreign
+    ]:
+        sessions |= {one.session for one in found}
+        members.update((one.pid, strangers.pop(one.pid)) for one in found)

@@ -204,6 +204,33 @@ def test_a_newcomer_of_a_known_session_is_taken_in(
     wait_until(lambda: start_token(pid) is None)
 
 
+@pytest.mark.usefixtures("both_ways")
+def test_a_session_is_known_for_one_look_after_its_last_known_member(
+    started: list[subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    """A tool that was seen dies, and what it leaves behind shares nothing but its session."""
+    body = "echo $$ > tool; while [ ! -e go ]; do :; done; env -i sleep 600 & echo $! > pid"
+    root = shell(started, f"setsid sh -c '{body}' & sleep 600", tmp_path)
+    tool = written_pid(tmp_path / "tool")
+    family = Family((root.pid, start_token(root.pid)))
+    assert tool in {one.pid for one in family.look()}
+    (tmp_path / "go").touch()
+    pid = written_pid(tmp_path / "pid")
+    wait_until(lambda: start_token(tool) is None)
+    assert pid in {one.pid for one in family.look()}
+    assert pid in {one.pid for one in family.kill()}
+
+
+@pytest.mark.usefixtures("both_ways")
+def test_a_session_whose_number_was_used_again_is_a_stranger_s(
+    started: list[subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    stranger = shell(started, "sleep 600 & wait", tmp_path)
+    family = Family()
+    family._sessions = frozenset([stranger.pid])
+    assert family.look() == []
+
+
 def test_a_family_without_tokens_has_no_members(
     started: list[subprocess.Popen[bytes]],
 ) -> None:
