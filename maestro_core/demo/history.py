@@ -24,6 +24,9 @@ RUNS = 20
 """For each cadence: as many as its sparkline shows."""
 LOGGED = 3
 """So many of the newest keep their log files."""
+DAYS = 6
+"""Days before, with fewer runs: the costs of a week."""
+_DAY = 86400.0
 
 
 class Habit(Struct, frozen=True):
@@ -49,12 +52,13 @@ HABITS = (
 
 
 class Past(Struct, frozen=True):
-    """One run that is to have been."""
+    """One run that is to have been; `day` 0 is today."""
 
     habit: Habit
     number: int
     started: float
     seconds: float
+    day: int = 0
 
     @property
     def failed(self) -> bool:
@@ -62,7 +66,11 @@ class Past(Struct, frozen=True):
 
     @property
     def run_id(self) -> str:
-        return f"demo-{self.habit.cadence}-{self.number:02}"
+        return f"demo-{self.habit.cadence}-{self.day}-{self.number:02}"
+
+    @property
+    def logged(self) -> bool:
+        return self.day == 0 and self.number >= RUNS - LOGGED
 
 
 def seed_history(layout: Layout, now: float) -> None:
@@ -85,6 +93,10 @@ def _pasts(now: float) -> Iterator[Past]:
             seconds = habit.seconds * chance.uniform(0.7, 1.5)
             ago = (RUNS - number) * habit.minutes * 60 * chance.uniform(0.9, 1.0)
             yield Past(habit, number, now - ago - seconds, seconds)
+        for day in range(1, DAYS + 1):
+            for number in range(chance.randint(2, 7)):
+                started = now - (day + chance.random() * 0.4) * _DAY
+                yield Past(habit, number, started, habit.seconds * chance.uniform(0.7, 1.5), day)
 
 
 def _replay(layout: Layout, ledger: Ledger, journal: Journal, clock: FakeClock, past: Past) -> None:
@@ -104,7 +116,7 @@ def _replay(layout: Layout, ledger: Ledger, journal: Journal, clock: FakeClock, 
 
 def _row(layout: Layout, past: Past) -> RunRow:
     started = iso(past.started)
-    log = _write_log(layout, past) if past.number >= RUNS - LOGGED else None
+    log = _write_log(layout, past) if past.logged else None
     return RunRow(
         run_id=past.run_id, tick_id=f"{past.run_id}-tick", cadence=past.habit.cadence, attempt=1,
         started_at=started, ended_at=None, outcome=None, failure_class=None, exit_code=None,

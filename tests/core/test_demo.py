@@ -68,6 +68,15 @@ def test_every_sparkline_is_filled_from_the_start(prepared: Layout) -> None:
     assert all(row.duration and row.usage.cost_usd for rows in recent.values() for row in rows)
 
 
+def test_a_week_of_costs_is_there_and_its_rows_are_in_order(prepared: Layout) -> None:
+    ledger = Ledger.open(prepared.ledger, read_only=True)
+    days = {row.key for row in ledger.costs(("day",))}
+    started = [row.started_at for row in ledger.rows(limit=1000)]
+    ledger.close()
+    assert len(days) >= 7
+    assert started == sorted(started, reverse=True)
+
+
 def test_the_logs_of_the_newest_runs_are_there(prepared: Layout) -> None:
     ledger = Ledger.open(prepared.ledger, read_only=True)
     newest = ledger.rows(cadence="crm-sync", limit=1)[0]
