@@ -89,6 +89,7 @@ class MaestroApp(ViewsApp):
 
     def on_snapshot_arrived(self, message: SnapshotArrived) -> None:
         """The one way in which new facts reach the screens."""
+        first = self._newest is None
         self._newest = message.snapshot
         self._trouble = None
         if self._frozen_at is None:
@@ -98,6 +99,8 @@ class MaestroApp(ViewsApp):
                 front.changed(message.topics)
         self._start_again(message.topics)
         self.feed.taken()
+        if first:
+            self.action_recap(unasked=True)
 
     # ---- the consumer in this console -----------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from rich.text import Text
@@ -10,6 +11,7 @@ from rich.text import Text
 from maestro_core.observe.snapshot import CadenceView, Snapshot
 from maestro_tui.app_acts import ActingApp
 from maestro_tui.keys import Key
+from maestro_tui.presentation.recap import Recap, recap_of, worth_telling
 from maestro_tui.screens.registry import ORDER
 from maestro_tui.themes import THEMES
 
@@ -127,6 +129,35 @@ class ViewsApp(ActingApp):
         from maestro_tui.screens.details import DetailsOverlay
 
         self.push_screen(DetailsOverlay(title, make))
+
+    def ask(self, title: str, about: str, value: str, take: Callable[[str], None]) -> None:
+        """One line from the operator; `take` is called unless they escape."""
+        from maestro_tui.screens.ask import AskOverlay
+
+        def taken(text: str | None) -> None:
+            if text is not None:
+                take(text)
+
+        self.push_screen(AskOverlay(title, about, value), taken)
+
+    def action_recap(self, unasked: bool = False) -> None:
+        """What happened since the console was last left; unasked only if it is worth it."""
+        since = self.backend.memory.left_at
+        if since is not None:
+            self.in_thread("recap", partial(self._read_recap, since, unasked), where="the recap")
+        elif not unasked:
+            self.say("this is the first console on this agent root")
+
+    def _read_recap(self, since: float, unasked: bool) -> None:
+        found = recap_of(since, self.backend.runs(2000), self.backend.journal(2000))
+        if not unasked or worth_telling(found, self.now):
+            self.call_from_thread(self._show_recap, found)
+
+    def _show_recap(self, found: Recap) -> None:
+        from maestro_tui.screens.recap import RecapOverlay
+
+        if len(self.screen_stack) == 1:
+            self.push_screen(RecapOverlay(found))
 
     def explain(self, cadence: str) -> None:
         from maestro_tui.screens.explain import ExplainOverlay

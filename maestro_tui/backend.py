@@ -44,6 +44,17 @@ class Acting(Protocol):
     ) -> Ack: ...  # fmt: skip
 
 
+class Remembering(Protocol):
+    """What the console remembers of this root (memory.Memory)."""
+
+    @property
+    def left_at(self) -> float | None: ...
+    @property
+    def notes(self) -> dict[str, str]: ...
+    def leave(self, now: float) -> None: ...
+    def note(self, signature: str, text: str) -> None: ...
+
+
 class Backend(Protocol):
     """See the module docstring."""
 
@@ -53,6 +64,8 @@ class Backend(Protocol):
 
     @property
     def operator(self) -> Acting: ...
+    @property
+    def memory(self) -> Remembering: ...
     def snapshot(self, topics: frozenset[Topic]) -> Snapshot: ...
     def dead_letters(self) -> Sequence[TickView]: ...
     def runs(self, limit: int) -> Sequence[RunRow]: ...
@@ -92,6 +105,7 @@ class RootBackend:
         self._reader: Any = None
         self._operator: Acting | None = None
         self._journal: Any = None
+        self._memory: Remembering | None = None
 
     @property
     def operator(self) -> Acting:
@@ -106,6 +120,14 @@ class RootBackend:
                 redact=self.redactor(),
             )
         return self._operator
+
+    @property
+    def memory(self) -> Remembering:
+        if self._memory is None:
+            from maestro_tui.memory import Memory, memory_path
+
+            self._memory = Memory(memory_path(self.layout.root), str(self.layout.root))
+        return self._memory
 
     def snapshot(self, topics: frozenset[Topic]) -> Snapshot:
         """Called from the feed's thread alone."""

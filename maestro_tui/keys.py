@@ -149,14 +149,14 @@ def bindings(*scopes: Scope) -> list[Binding]:
     """Textual bindings of those scopes, each with the id by which people remap it."""
     return [
         Binding(
-            key.keys, _action(key), key.label, show=False, id=key.id, priority=key.id in _PRIORITY
+            key.keys, action_of(key), key.label, show=False, id=key.id, priority=key.id in _PRIORITY
         )
         for key in TABLE
         if set(scopes) & set(key.scope)
     ]
 
 
-def _action(key: Key) -> str:
+def action_of(key: Key) -> str:
     """Keys of the whole app act on the app, wherever they are bound."""
     return f"app.{key.action}" if "app" in key.scope else key.action
 

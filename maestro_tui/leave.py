@@ -18,6 +18,7 @@ _TURN = 0.1
 def leave(app: MaestroApp, *, demo: bool = False) -> int:
     """Wait for the consumer to end cleanly; a ctrl+c meanwhile ends what runs at once."""
     app.feed.stop()
+    app.backend.memory.leave(app.backend.clock.wall())
     consumer = app.consumer
     here = consumer is not None and consumer.working
     if consumer is not None:

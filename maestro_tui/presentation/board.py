@@ -8,7 +8,7 @@ from rich.text import Text
 
 from maestro_core.observe.snapshot import CadenceView, ConsumerView
 from maestro_tui.presentation import times
-from maestro_tui.presentation.cadence import countdown, history, last_run
+from maestro_tui.presentation.cadence import countdown, history, last_run, usually
 from maestro_tui.presentation.cells import bar, choose, data, line
 from maestro_tui.presentation.columns import Column
 from maestro_tui.presentation.words import attention, cadence_look, outcome_look
@@ -68,7 +68,8 @@ def _last(row: Cadence, now: float, width: int) -> Text:
     age = line(
         (f"{look.glyph} ", look.style), (times.short(now - ended) if ended else "?", "muted")
     )
-    return choose([(0, age), (1, line((look.word, look.style)))], width, gap=" ")
+    word = [(1, line((look.word, look.style)))] if width >= 12 else []
+    return choose([(0, age), *word], width, gap=" ")
 
 
 def _last_at(row: Cadence) -> float:
@@ -77,8 +78,7 @@ def _last_at(row: Cadence) -> float:
 
 
 def _usual(row: Cadence, _now: float) -> Text:
-    seconds = row.view.usual_seconds
-    return line((f"~{times.short(seconds)}" if seconds else "", "muted"))
+    return line((usually(row.view) if row.view.usual_seconds else "", "muted"))
 
 
 def _runs(row: Cadence, _now: float) -> Text:

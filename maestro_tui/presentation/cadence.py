@@ -185,9 +185,15 @@ def _card_time(view: CadenceView, consumer: ConsumerView, now: float, width: int
     return line(bar(when.share, room, when.style), "  ", words)
 
 
+def usually(view: CadenceView) -> str:
+    """`~41s`; `<1s` needs no sign for about."""
+    seconds = view.usual_seconds or 0.0
+    return times.short(seconds) if seconds < 1 else f"~{times.short(seconds)}"
+
+
 def _card_history(view: CadenceView, now: float, width: int) -> Text:
     left = last_outcome(view, now)
-    usual = f"~{times.short(view.usual_seconds)} " if view.usual_seconds else ""
+    usual = f"{usually(view)} " if view.usual_seconds else ""
     room = min(20, width - left.cell_len - len(usual) - 2)
     right = line((usual, "muted"), history(view, room)) if room >= 4 else line((usual, "muted"))
     return spread(left, right, width)

@@ -167,6 +167,7 @@ def details(row: Row, tail: Sequence[str], now: float) -> list[Text]:
     out = [
         line((data(tick.cadence, 128), "title"), ("  dead ", "muted"), (times.ago(row.view.since, now), "text")),
         line((data(_error(row.view) or "no reason recorded", 600), "bad")),
+        *([line(("✎ ", "accent"), (data(row.note, 500), "accent"))] if row.note else []),
         line(""),
         *facts(
             ("tick", tick.id),
@@ -202,12 +203,17 @@ def failure_lines(failure: Failure, now: float) -> list[Text]:
 
 
 def _group_details(row: GroupRow, now: float) -> list[Text]:
-    out = [
-        line((plural(len(row.ids), "dead letter"), "title"), ("  newest ", "muted"), (times.ago(row.newest, now), "text")),
+    keys = line(
+        ("R", "key.danger"), (" retries all of them  ", "muted"),
+        ("D", "key.danger"), (" discards them  ", "muted"),
+        ("m", "key"), (" writes a note", "muted"),
+    )  # fmt: skip
+    newest = times.ago(row.newest, now)
+    return [
+        line((plural(len(row.ids), "dead letter"), "title"), (f"  newest {newest}", "muted")),
         line((data(row.signature, 600), "bad")),
         line(""),
         *facts(("cadences", ", ".join(row.cadences[:12])), ("note", row.note)),
         line(""),
-        line(("R", "key.danger"), (" retries all of them  ", "muted"), ("D", "key.danger"), (" discards them  ", "muted"), ("m", "key"), (" writes a note", "muted")),
-    ]  # fmt: skip
-    return out
+        keys,
+    ]

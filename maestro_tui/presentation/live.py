@@ -66,6 +66,4 @@ def nothing_runs(snapshot: Snapshot, now: float) -> list[Text]:
         lines.append(line((plural(len(held), "cadence is", "cadences are") + " held by a circuit: ", "text"), ("e", "key"), (" says why", "muted")))  # fmt: skip
     if snapshot.counts.dlq:
         lines.append(line((plural(snapshot.counts.dlq, "dead letter") + " to look at: ", "text"), ("2", "key")))  # fmt: skip
-    if not snapshot.cadences:
-        lines.append(line(("No cadence is known yet. Name them in ", "text"), ("config/cadences.toml", "code"), (" or drop a tick into ", "text"), ("inbox/", "code"), (".", "text")))  # fmt: skip
     return lines

@@ -23,7 +23,12 @@ class Command(NamedTuple):
 
 
 _ONLY_HERE = (
-    Command("Emergency stop, end what runs", "Nothing is claimed, and running sub-sessions are ended now", "", "maestro-tui estop --kill", "app.kill_all", True),
+    Command(
+        "Emergency stop, end what runs",
+        "Nothing is claimed, and running sub-sessions are ended now",
+        "", "maestro-tui estop --kill", "app.kill_all", True,
+    ),
+    Command("Recap", "What happened since you last left", "", "", "app.recap", False),
 )  # fmt: skip
 """Commands without a key."""
 

@@ -27,7 +27,7 @@ class Here(NamedTuple):
     """Why what is shown may be wrong (a worker failed, watching is degraded)."""
 
 
-def consumer_words(snapshot: Snapshot, here: Here, now: float) -> Text:
+def consumer_words(snapshot: Snapshot, here: Here, now: float, wide: bool = True) -> Text:
     """`● consumer here`, `● daemon 4121`, `◌ STALE 25s`, `○ no consumer`."""
     view = snapshot.consumer
     look = CONSUMERS[view.word]
@@ -35,7 +35,7 @@ def consumer_words(snapshot: Snapshot, here: Here, now: float) -> Text:
     if view.word == "live":
         word = "consumer here" if view.pid == here.pid else f"{view.mode or 'consumer'} {view.pid}"
     text = line((f"{look.glyph} {word}", f"{look.style}.strong"))
-    if view.beat_at is not None and view.word in ("live", "stale"):
+    if view.beat_at is not None and (view.word == "stale" or (view.word == "live" and wide)):
         text.append(
             f" beat {times.short(now - view.beat_at)}", "muted" if view.word == "live" else "warn"
         )
@@ -44,34 +44,40 @@ def consumer_words(snapshot: Snapshot, here: Here, now: float) -> Text:
     return text
 
 
-COUNTS = (("inbox", "inbox", "text"), ("claimed", "claimed", "run"), ("dlq", "dead", "bad"),
-          ("quarantine", "quarantine", "warn"), ("open_circuits", "open", "bad"))  # fmt: skip
-"""Field of CountsView, word, style when it is not zero."""
+COUNTS = (
+    (4, "inbox", "inbox", "text"),
+    (7, "claimed", "claimed", "run"),
+    (2, "dlq", "dead", "bad"),
+    (6, "quarantine", "quarantine", "warn"),
+    (3, "open_circuits", "open", "bad"),
+)
+"""Drop order, field of CountsView, word, style when it is not zero."""
 
 
 def count_chunks(snapshot: Snapshot) -> list[tuple[int, Text]]:
     """The counts with their drop order; zeros go first when room is short."""
     chunks = []
-    for order, (field, word, style) in enumerate(COUNTS):
+    for order, field, word, style in COUNTS:
         count: int = getattr(snapshot.counts, field)
         shown = line(
             (f"{count:,}", style if count else "faint"), (f" {word}", "muted" if count else "faint")
         )
-        chunks.append((order + 2 if count else order + 20, shown))
+        chunks.append((order if count else order + 20, shown))
     return chunks
 
 
 def first_line(snapshot: Snapshot, here: Here, now: float, width: int) -> Text:
     """Agent, consumer, counts, cost of the day, time of day."""
     agent = (0, line((" ◆ ", "accent"), (data(snapshot.agent, 40), "title")))
-    consumer = (1, consumer_words(snapshot, here, now))
+    consumer = (1, consumer_words(snapshot, here, now, width >= 100))
     right = [
         *count_chunks(snapshot),
-        (8, line((f"{money(snapshot.cost_today)}", "text"), (" today", "muted"))),
-        (9, line((times.face(now, now), "muted"), " ")),
+        (5, line((f"{money(snapshot.cost_today)}", "text"), (" today", "muted"))),
+        (9, line((times.face(now, now), "muted"))),
     ]
     left = choose([agent, consumer], width)
-    return spread(left, choose(right, max(0, width - left.cell_len - 2)), width)
+    counts = choose(right, max(0, width - left.cell_len - 3))
+    return spread(left, line(counts, " "), width)
 
 
 JUMPS = {"inbox": "board", "claimed": "board", "dead": "dead", "quarantine": "journal",

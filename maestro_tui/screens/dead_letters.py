@@ -51,7 +51,6 @@ class DeadLettersScreen(ListScreen[Row]):
     def __init__(self) -> None:
         super().__init__()
         self._folded: set[str] = set()
-        self._notes: dict[str, str] = {}
         self._tail: tuple[str, Sequence[str]] = ("", ())
         self._resting: Timer | None = None
 
@@ -73,7 +72,7 @@ class DeadLettersScreen(ListScreen[Row]):
     def group(self, rows: Sequence[Row]) -> Sequence[Row]:
         if self.table.state.sorting.key is not None:
             return rows
-        return grouped(rows, frozenset(self._folded), self._notes)
+        return grouped(rows, frozenset(self._folded), self.console.backend.memory.notes)
 
     def fields(self, row: Row, now: float) -> Fields:
         return fields(row, now)
@@ -189,6 +188,18 @@ class DeadLettersScreen(ListScreen[Row]):
             self.console.explain(row.view.tick.cadence)
         elif isinstance(row, GroupRow):
             self.console.explain(row.cadences[0])
+
+    def action_note(self) -> None:
+        """A note on the failure under the cursor; it shows again when that failure comes back."""
+        row = self.table.current
+        if row is not None:
+            signature = row.signature
+            value = self.console.backend.memory.notes.get(signature, "")
+            self.console.ask("Note", signature, value, partial(self._keep_note, signature))
+
+    def _keep_note(self, signature: str, text: str) -> None:
+        self.console.backend.memory.note(signature, text)
+        self.rearrange()
 
     # ---- acts -----------------------------------------------------------------------------
 

@@ -54,7 +54,7 @@ class Board(Table[Cadence]):
         """Lines that show everything."""
         if self.across:
             return -(-len(self.rows) // self.across) * CARD_HEIGHT
-        return len(self.rows) + 1 if self.rows else 6
+        return len(self.rows) + 1 if self.rows else 7
 
     @property
     def page(self) -> int:
@@ -100,7 +100,7 @@ class Board(Table[Cadence]):
         look = cadence_look(row.view, row.consumer)
         lines = card(row.view, row.consumer, self.now, width - 3, badge=self._badge(name))
         ground = ("row.cursor" if self.has_focus else "row.blur") if on else "surface"
-        edge = ("█" if on else "▌", look.style)
+        edge = ("█" if on else "▌", "stale" if self.dimmed else look.style)
         if self.dimmed:
             for text in lines:
                 text.stylize("stale")

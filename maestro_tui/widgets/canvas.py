@@ -75,6 +75,8 @@ class Canvas(Widget):
     def _strip(self, text: Text) -> Strip:
         console = painter(self.app.theme)
         base = console.get_style(self.ground, default=Style.null())
+        if text.style:  # rich leaves it out where there are no spans
+            base += console.get_style(text.style, default=Style.null())
         return Strip(Segment.apply_style(text.render(console), base), self.size.width).simplify()
 
 

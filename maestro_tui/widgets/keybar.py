@@ -38,8 +38,8 @@ class KeyBar(Canvas):
         keys = [key for key in self._keys if self.changes or key.risk == "none"]
         chunks = [(key.footer * 2, _hint(key, self.keymap)) for key in keys]
         note = line(" ", self._note, "  ") if self._note.plain else line(" ")
-        general = [chunk for order, chunk in chunks if order >= 18]
-        tail = Text("  ", end="").join(general)
+        general = [(order, chunk) for order, chunk in chunks if order >= 18]
+        tail = choose(general, max(12, width // 3))
         room = width - note.cell_len - tail.cell_len - 3
         left = line(note, choose([chunk for chunk in chunks if chunk[0] < 18], max(0, room)))
         return [line(fit(left, max(0, width - tail.cell_len - 1)), tail, " ")]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
+from rich.console import Console
 from rich.text import Text
 from textual import events
 
@@ -54,8 +56,7 @@ class Pane(Canvas):
         console = painter(self.app.theme)
         out: list[Text] = []
         for text in self._source:
-            indent = len(text.plain) - len(text.plain.lstrip(" "))
-            out.extend(_wrap(console, text, width, indent))
+            out.extend(_wrap(console, text, width, hanging(text.plain)))
         return out
 
     def paint(self) -> list[Text]:
@@ -71,11 +72,26 @@ class Pane(Canvas):
         return out
 
 
-def _wrap(console: object, text: Text, width: int, indent: int) -> list[Text]:
-    """Word wrap; what follows on keeps the indent of its line."""
+_COLUMN = re.compile(r" *\S+(?: \S+)*? {2,}")
+_MARKED = re.compile(r" *(?:[│×✓■○◆◌✎▸·△] )?")
+DEEPEST = 24
+
+
+def hanging(text: str) -> int:
+    """Where what follows on begins: under the second column of `name   value`, or after a mark."""
+    column = _COLUMN.match(text)
+    if column and column.end() <= DEEPEST:
+        return column.end()
+    marked = _MARKED.match(text)
+    return marked.end() if marked else 0
+
+
+def _wrap(console: Console, text: Text, width: int, indent: int) -> list[Text]:
+    """Word wrap; what follows on begins at `indent`."""
     if text.cell_len <= width:
         return [text]
-    copy = text.copy()
-    copy.no_wrap = False
-    first, *rest = copy.wrap(console, max(8, width - indent), overflow="fold", no_wrap=False)  # type: ignore[arg-type]
-    return [first, *(line(" " * indent, one) for one in rest)]
+    first = text.wrap(console, width, overflow="fold", no_wrap=False)[0]
+    rest = text[len(first.plain) :]
+    rest = rest[len(rest.plain) - len(rest.plain.lstrip(" ")) :]
+    more = rest.wrap(console, max(8, width - indent), overflow="fold", no_wrap=False)
+    return [first, *(line(" " * indent, one) for one in more)]

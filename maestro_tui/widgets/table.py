@@ -161,9 +161,9 @@ class Table(Canvas, Generic[Row]):
         width, height = self.size
         inner = width - 3  # one for the cursor's edge, one for the mark, one for the scroll bar
         layout = arrange(self.columns, inner)
-        head = line("  ", self._head(layout))
         if not self.rows:
-            return [head, *centred(self.empty, width, height - 1)]
+            return centred(self.empty, width, height)
+        head = line("  ", self._head(layout))
         thumb = scroll_thumb(self.top, self.page, len(self.rows))
         shown = self.rows[self.top : self.top + self.page]
         marked = self.state.selection.marks | set(self.state.selection.range_ids())

@@ -188,6 +188,20 @@ FINDINGS = (
 )  # fmt: skip
 
 
+class FixedMemory:
+    """Notes and the time of leaving, in memory alone."""
+
+    def __init__(self) -> None:
+        self.left_at: float | None = None
+        self.notes: dict[str, str] = {}
+
+    def leave(self, now: float) -> None:
+        self.left_at = now
+
+    def note(self, signature: str, text: str) -> None:
+        self.notes[signature] = text
+
+
 class FixedOperator:
     """Remembers what it was asked; answers yes."""
 
@@ -259,6 +273,7 @@ class FixedBackend:
         self.entries: Sequence[dict[str, Any]] = JOURNAL
         self.rows: Sequence[RunRow] = [row for view in CADENCES for row in view.recent]
         self.operator = FixedOperator(read_only)
+        self.memory = FixedMemory()
         self.written: list[tuple[str, str, dict[str, Any]]] = []
 
     def snapshot(self, topics: frozenset[Topic]) -> Snapshot:

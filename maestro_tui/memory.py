@@ -1,0 +1,83 @@
+"""What this person's console remembers of an agent root: when it was left, notes on failures.
+
+One small file for each root under ~/.local/state/maestro-tui/. Nothing depends on it: where it
+cannot be read or written the console works without. Called from threads, one at a time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from maestro_core import files
+from maestro_core.clock import iso
+from maestro_tui.presentation.times import moment
+
+MOST_NOTES = 500
+LONGEST_NOTE = 500
+
+
+def memory_path(root: Path, environ: Mapping[str, str] | None = None) -> Path:
+    """Where the memory of that root is, by the XDG rules."""
+    env = os.environ if environ is None else environ
+    home = Path(env.get("HOME") or Path("~").expanduser())
+    base = Path(env.get("XDG_STATE_HOME") or home / ".local" / "state")
+    return base / "maestro-tui" / f"{hashlib.sha256(os.fsencode(root)).hexdigest()[:16]}.json"
+
+
+class Memory:
+    """See the module docstring."""
+
+    def __init__(self, path: Path, root: str) -> None:
+        self._path, self._root = path, root
+        self._document = _read(path)
+
+    @property
+    def left_at(self) -> float | None:
+        """Wall time at which the last console on this root was left; None = never."""
+        at = self._document.get("left_at")
+        return moment(at) if isinstance(at, str) else None
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """Failure signature -> note."""
+        found = self._document.get("notes")
+        if not isinstance(found, dict):
+            return {}
+        return {str(name): text for name, text in found.items() if isinstance(text, str)}
+
+    def leave(self, now: float) -> None:
+        """Remember that the console was left."""
+        self._document["left_at"] = iso(now)
+        self._save()
+
+    def note(self, signature: str, text: str) -> None:
+        """Keep a note; an empty one is forgotten."""
+        notes = self.notes
+        notes.pop(signature, None)
+        if text.strip():
+            notes[signature] = text.strip()[:LONGEST_NOTE]
+        self._document["notes"] = dict(list(notes.items())[-MOST_NOTES:])
+        self._save()
+
+    def _save(self) -> None:
+        document = {"root": self._root, **self._document}
+        data = json.dumps(document, indent=2, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+        fs = files.OsFiles()
+        try:
+            fs.make_folder(self._path.parent)
+            files.replace(fs, self._path.parent, self._path, data)
+        except OSError:
+            return  # a home that cannot be written costs the memory and nothing else
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}
