@@ -76,6 +76,8 @@ class CrashDisk:
         self.folders: dict[str, dict[str, Inode]] = {}
         self.operations = 0
         self.accesses = 0
+        self.failed_to_unlink = False
+        self._unlinking = ""
         self.fail_at = 0
         self.fail_late = False
         self.fail_on = False
@@ -146,6 +148,7 @@ class CrashDisk:
 
     def unlink(self, path: StrPath) -> None:
         self._inode(path)
+        self._unlinking = str(path)
         self._change(path, (*self._place(path), None))
 
     def names(self, folder: StrPath) -> list[str]:
@@ -182,8 +185,9 @@ class CrashDisk:
     # ---- what others do ------------------------------------------------------------------
 
     def put(self, path: StrPath, data: bytes) -> None:
-        """A file that another program left there some time ago."""
+        """A file that another program left there, and flushed with its folder."""
         folder, name = self._place(path)
+        self._commit(folder)
         inode = Inode(data, self._clock.wall(), flushed=True)
         self.folders[folder][name] = self._committed[folder, name] = inode
         self._past.pop((folder, name), None)
@@ -282,6 +286,7 @@ class CrashDisk:
         if self.fail_at > 0:
             self.fail_at -= 1
             if not self.fail_at:
+                self.failed_to_unlink = self._unlinking == str(path)
                 self.fail_at = -1 if self.fail_on else 0
                 raise _error(self.fault, path)
         elif self.fail_at < 0:

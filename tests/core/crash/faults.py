@@ -17,7 +17,18 @@ from maestro_core.errors import BusError
 from .check import check
 from .disk import USUAL, Machine
 from .explore import Explorer, Path, replay
-from .world import PLACES, VERBS, Broken, Facts, Refusal, World, facts_on, look, settle_abandoned
+from .world import (
+    LAYOUT,
+    PLACES,
+    VERBS,
+    Broken,
+    Facts,
+    Refusal,
+    World,
+    facts_on,
+    look,
+    settle_abandoned,
+)
 
 FALLIBLE = ("enqueue", "claim", "complete", "retry", "dead_letter", "put_back", "restart",
             "retry_dead", "discard", "restore", "prune", "garbage")  # fmt: skip
@@ -76,6 +87,8 @@ class FaultExplorer(Explorer):
         finally:
             world.disk.fail_at = 0
         self._check_platter(world, before, after)
+        if not (fault.for_good or world.disk.failed_to_unlink):
+            _check_tidy(world)
         if before != after:
             self._try_again(world, verb, before, after)
 
@@ -95,6 +108,12 @@ class FaultExplorer(Explorer):
     def _check_platter(self, world: World, before: Facts, after: Facts) -> None:
         for image in world.disk.images():
             check(image, before, after, self._machine)
+
+
+def _check_tidy(world: World) -> None:
+    left = world.disk.folders.get(str(LAYOUT.tmp))
+    if left:
+        raise Broken(f"{len(left)} temp files are left behind")
 
 
 def _restart_again(world: World) -> None:
