@@ -1,5 +1,7 @@
 """The consoles that bench/log_view.py measures: one app, one kind of log widget each.
 
+`console` is the whole program with its consumer, the others a bare app around one widget.
+
 A key `x` bumps a counter on the first row, so that the time from a key to its effect on the
 terminal can be told; `o` opens the logs. Run by bench/log_view.py inside a pseudo-terminal.
 """
@@ -9,14 +11,21 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 from rich.text import Text
 from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Grid
 from textual.widget import Widget
 from textual.widgets import Log, RichLog, Static
 
+from maestro_core.layout import Layout
 from maestro_core.redact import Redactor
+from maestro_tui.app import MaestroApp
+from maestro_tui.backend import RootBackend
+from maestro_tui.screens.log_screen import LogOverlay, OpaqueScreen
+from maestro_tui.terminal import TerminalDriver
 from maestro_tui.themes import THEMES
 from maestro_tui.widgets.log_view import LogView
 
@@ -87,7 +96,7 @@ class Bench(App[None]):
     Grid.four { grid-size: 2 2; }
     Log, RichLog { border: none; }
     """
-    BINDINGS = [("x", "bump"), ("o", "show"), ("q", "quit")]
+    BINDINGS: ClassVar[list[BindingType]] = [("x", "bump"), ("o", "show"), ("q", "quit")]
 
     def __init__(self, kind: str, paths: list[Path]) -> None:
         super().__init__()
@@ -110,9 +119,54 @@ class Bench(App[None]):
         self.query_one(Grid).mount(*(WIDGETS[self.kind](path) for path in self.paths))
 
 
+class Console(MaestroApp):
+    """The real console with a consumer of its own; `o` opens the log viewer, or four logs."""
+
+    CSS = MaestroApp.CSS + "#keys { dock: top; height: 1; width: 7; } Grid { grid-size: 2 2; }"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("x", "bump", priority=True),
+        Binding("o", "show", priority=True),
+    ]
+
+    def __init__(self, paths: list[Path]) -> None:
+        root = paths[0].parents[3]
+        super().__init__(RootBackend(Layout(root)), consume=True, driver_class=TerminalDriver)
+        self.paths, self.count = paths, 0
+
+    async def on_mount(self) -> None:
+        await self.screen.mount(Static("K000000", id="keys"))
+
+    def action_bump(self) -> None:
+        self.count += 1
+        self.screen.query_one("#keys", Static).update(f"K{self.count:06}", layout=False)
+
+    async def action_show(self) -> None:
+        if len(self.paths) == 1:
+            await self.push_screen(LogOverlay(self.paths[0], "flooded"))
+        else:
+            await self.push_screen(Four(self.paths))
+        await self.screen.mount(Static("K000000", id="keys"))
+
+
+class Four(OpaqueScreen):
+    """Four log panes at once."""
+
+    def __init__(self, paths: list[Path]) -> None:
+        super().__init__()
+        self.paths = paths
+
+    def compose(self) -> ComposeResult:
+        with Grid():
+            for path in self.paths:
+                yield LogView(path)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("kind", choices=[*WIDGETS, "none"])
+    parser.add_argument("kind", choices=[*WIDGETS, "console"])
     parser.add_argument("paths", nargs="*", type=Path)
     given = parser.parse_args()
-    Bench(given.kind, given.paths).run()
+    if given.kind == "console":
+        Console(given.paths).run()
+    else:
+        Bench(given.kind, given.paths).run()

@@ -22,9 +22,11 @@ from pathlib import Path
 
 from log_pty import Terminal
 
+from maestro_core.layout import Layout
+
 LINE = b"2026-11-24T02:03:04.567Z INFO worker-%04d request %08d handled in %03d ms, state kept\n"
 END = b"THE-END-OF-THIS-LOG"
-APPS = ("ours", "Log", "RichLog")
+APPS = ("console", "ours", "Log", "RichLog")
 PLAIN = {"tail -f": ["tail", "-n", "50", "-f"], "less +F": ["less", "+F"]}
 
 
@@ -162,12 +164,14 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--rate", type=int, default=10_000)
     parser.add_argument("--patience", type=float, default=60)
-    parser.add_argument("--only", nargs="*", default=["ours", "Log", "RichLog", *PLAIN])
+    parser.add_argument("--only", nargs="*", default=[*APPS, *PLAIN])
     given = parser.parse_args()
     load = os.getloadavg()[0]
     print(f"{given.what}: load {load:.1f} before, {os.cpu_count()} cores, 160x50", flush=True)
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+        folder = Path(name, "agent", "logs", "cadence-bus", "subsessions")
+        for one in Layout(folder.parents[2]).folders():
+            one.mkdir(parents=True, exist_ok=True)
         if given.what == "open":
             path = large_file(folder, int(given.size))
         for tool in given.only:

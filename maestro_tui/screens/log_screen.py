@@ -10,12 +10,10 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, cast
 
-from rich.text import Text
-from textual import events
 from textual.app import ComposeResult
-from textual.message import Message
+from textual.geometry import Region
 from textual.screen import Screen
 
 from maestro_core.clock import SystemClock
@@ -25,12 +23,13 @@ from maestro_core.observe.logfile_save import SavedCopy
 from maestro_core.observe.logfile_steps import is_stream_json
 from maestro_tui.keys import BY_ID, Key, bindings, footer
 from maestro_tui.presentation.cells import masked
-from maestro_tui.presentation.log_head import View, head, tab_at
+from maestro_tui.presentation.log_head import View
 from maestro_tui.presentation.log_steps import details
-from maestro_tui.widgets.canvas import Canvas
+from maestro_tui.screens.log_save import save_folder, scp_line
 from maestro_tui.widgets.keybar import KeyBar
 from maestro_tui.widgets.log_view import LogView
 from maestro_tui.widgets.log_view_bar import FindBar
+from maestro_tui.widgets.log_view_head import LogHead
 from maestro_tui.widgets.log_view_steps import StepsView
 
 if TYPE_CHECKING:
@@ -67,35 +66,16 @@ class RunLogs(NamedTuple):
         return [*names, "both"] if self.stdout and self.stderr else names
 
 
-class LogHead(Canvas):
-    """The line on top, with a tab for each view."""
+class OpaqueScreen(Screen[None]):
+    """A screen that is not painted again when one below it, of which nothing is seen, is."""
 
-    ground = "raised"
-
-    class Chosen(Message):
-        """Somebody clicked the tab of a view."""
-
-        def __init__(self, name: str) -> None:
-            super().__init__()
-            self.name = name
-
-    def __init__(self, title: str) -> None:
-        super().__init__()
-        self._title = title
-        self._views: list[View] = []
-        self._note = ""
-
-    def show(self, views: list[View], note: str) -> None:
-        self._views, self._note = views, note
-        self.repaint()
-
-    def paint(self) -> list[Text]:
-        return [head(self._title, self._views, self._note, self.size.width)]
-
-    def on_click(self, event: events.Click) -> None:
-        name = tab_at(self._title, self._views, event.x)
-        if name is not None:
-            self.post_message(self.Chosen(name))
+    def refresh(
+        self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False
+    ) -> Self:
+        """Regions come from the screens below when they tick; under this one nothing is seen."""
+        if regions and not layout and not recompose:
+            return self
+        return super().refresh(repaint=repaint, layout=layout, recompose=recompose)
 
 
 _OURS = ("go", "step", "back", "leave", "help")
@@ -123,7 +103,7 @@ def _footer() -> list[Key]:
     return sorted([*footer(("app", "log")), *extra], key=lambda key: key.footer)
 
 
-class LogOverlay(Screen[None]):
+class LogOverlay(OpaqueScreen):
     """See the module docstring."""
 
     CSS_PATH = "log_screen.tcss"
@@ -296,22 +276,3 @@ class LogOverlay(Screen[None]):
             self.console.say(f"not saved: {error}", severity="error")
         else:
             self.console.say(f"saved, masked: {copy.path}\n{scp_line(copy.path)}", seconds=20)
-
-
-def save_folder() -> Path:
-    """Where copies go: a folder of the operator's own, never the agent root."""
-    return Path.home() / "maestro-logs"
-
-
-def scp_line(path: Path) -> str:
-    """The command that fetches the copy, by the address over which one is connected."""
-    import getpass
-    import os
-    import shlex
-    import socket
-
-    parts = os.environ.get("SSH_CONNECTION", "").split()
-    host, port = (parts[2], parts[3]) if len(parts) == 4 else (socket.gethostname(), "22")
-    host = f"[{host}]" if ":" in host else host
-    option = "" if port == "22" else f"-P {port} "
-    return f"scp {option}{getpass.getuser()}@{host}:{shlex.quote(str(path))} ."

@@ -10,26 +10,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar, cast
 
 from rich.segment import Segment
 from rich.text import Text
-from textual import events
-from textual.binding import BindingType
 from textual.geometry import Region, Size
-from textual.message import Message
 from textual.strip import Strip
-from textual.widget import Widget
 
 from maestro_core.observe.logfile import Line, LogFile
 from maestro_core.observe.logfile_bytes import NoBytes
-from maestro_tui.keys import bindings
 from maestro_tui.presentation.cells import fit, line, masked
 from maestro_tui.presentation.log_status import LogFacts, paused_corner, status
 from maestro_tui.presentation.log_text import Redact
 from maestro_tui.themes import painter
 from maestro_tui.widgets.log_view_clock import clock_of
 from maestro_tui.widgets.log_view_find import Finder
+from maestro_tui.widgets.log_view_keys import LogKeys
 from maestro_tui.widgets.log_view_rows import Look, Note, Rows, differing
 from maestro_tui.widgets.log_view_watch import Watch
 from maestro_tui.widgets.log_view_window import Place, Window
@@ -38,33 +33,13 @@ from maestro_tui.widgets.table import centred
 RUN_COST = 56
 """About so many bytes go with each painted run of cells apart from its text."""
 
-_ACTIONS = ("move", "edge", "page", "sideways", "match", "copy", "follow", "wrap", "times",
-            "mark", "save", "zoom", "error")  # fmt: skip
 
-
-class LogView(Widget):
+class LogView(LogKeys):
     """See the module docstring. `compact` has no gutter and no status line (for a pane)."""
 
     can_focus = True
     ALLOW_SELECT = False
     DEFAULT_CSS = "LogView { width: 1fr; height: 1fr; }"
-    BINDINGS: ClassVar[list[BindingType]] = cast(
-        "list[BindingType]",
-        [one for one in bindings("list", "log") if one.action.partition("(")[0] in _ACTIONS],
-    )
-
-    class Copied(Message):
-        """Somebody wants this text on their clipboard."""
-
-        def __init__(self, text: str) -> None:
-            super().__init__()
-            self.text = text
-
-    class SaveAsked(Message):
-        """Somebody wants a copy of the log as a file."""
-
-    class Zoomed(Message):
-        """Somebody wants this log alone on the screen, or no longer."""
 
     def __init__(
         self,
@@ -81,8 +56,6 @@ class LogView(Widget):
         self.follow = follow
         self.compact = compact
         self.redact = redact
-        self.wrap = self.times = False
-        self.left = 0
         self.empty_text = "no log"
         self._wall = wall
         self._shown: list[Strip] = []
@@ -135,11 +108,6 @@ class LogView(Widget):
         return self.repaint()
 
     # ---- painting ---------------------------------------------------------------------------
-
-    @property
-    def body_height(self) -> int:
-        """Rows for lines of the log."""
-        return max(1, self.size.height - (0 if self.compact else 1))
 
     def repaint(self) -> int:
         """Mark the cells that changed as dirty; about how many bytes that will send."""
@@ -255,107 +223,3 @@ class LogView(Widget):
             len(self.marks),
             file.trouble,
         )
-
-    # ---- moving -----------------------------------------------------------------------------
-
-    def go(self, place: Place, *, down: bool = False) -> None:
-        """Stand at that place; at the end after a move down, follow again."""
-        bottom = self.window.bottom(self.body_height)
-        self.place = min(place, bottom)
-        self.set_follow(down and place >= bottom)
-        self.news.anew = False
-        self.repaint()
-
-    def show_line(self, start: int) -> None:
-        """Put the line that starts there a third down the view."""
-        self.go(self.window.up(Place(start), self.body_height // 3))
-
-    def set_follow(self, follow: bool) -> None:
-        self.follow = follow
-        self.news.pause(not follow)
-
-    def scroll_rows(self, rows: int) -> None:
-        """Rows down, or up when negative."""
-        if rows < 0:
-            self.go(self.window.up(self.place, -rows))
-        elif not self.follow:
-            self.go(self.window.down(self.place, rows), down=True)
-
-    def action_move(self, step: int) -> None:
-        self.scroll_rows(step)
-
-    def action_page(self, pages: float) -> None:
-        self.scroll_rows(int(pages * self.body_height) or (1 if pages > 0 else -1))
-
-    def action_edge(self, side: int) -> None:
-        self.go(Place() if side < 0 else Place(self.file.size), down=side > 0)
-
-    def action_sideways(self, step: int) -> None:
-        self.left = max(0, self.left + step * max(8, self.size.width // 4))
-        self.repaint()
-
-    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        event.stop()
-        self.scroll_rows(3)
-
-    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        event.stop()
-        self.scroll_rows(-3)
-
-    # ---- other keys -------------------------------------------------------------------------
-
-    def action_follow(self) -> None:
-        self.set_follow(not self.follow)
-        self.repaint()
-
-    def action_wrap(self) -> None:
-        self.wrap = not self.wrap
-        self.place = Place(self.place.start)
-        self.repaint()
-
-    def action_times(self) -> None:
-        self.times = not self.times
-        self.repaint()
-
-    def action_mark(self) -> None:
-        """Mark the line of the match, the last line while following, else the first one."""
-        shown = self.lines_in_view()
-        if shown:
-            hit = next((one for one in shown if self.finder.hits(one)), None)
-            self.marks ^= {(hit or shown[-1 if self.follow else 0]).start}
-            self.repaint()
-
-    def action_match(self, step: int) -> None:
-        self.finder.again(step)
-
-    def action_error(self, step: int) -> None:
-        self.finder.trouble(step)
-
-    def action_zoom(self) -> None:
-        self.post_message(self.Zoomed())
-
-    def action_save(self) -> None:
-        self.post_message(self.SaveAsked())
-
-    def action_copy(self) -> None:
-        """The marked lines, or what is on the screen, masked as it is shown."""
-        if text := self.text_shown():
-            self.post_message(self.Copied(text))
-
-    def lines_in_view(self) -> list[Line]:
-        shown = self.window.rows(self.place, self.body_height)
-        return list(dict.fromkeys(one for one, _ in shown))
-
-    def text_shown(self) -> str:
-        """Marked lines, or those in view, as plain text without escape sequences."""
-        marked = (self.file.line_at(start) for start in sorted(self.marks))
-        lines = [one for one in marked if one is not None] or self.lines_in_view()
-        return "\n".join(self.lines.plain(one) for one in lines)
-
-    def peel(self) -> bool:
-        """Take off one layer: a search or its match, then the marks; False when there is none."""
-        had = self.finder.peel()
-        if not had and self.marks:
-            had, self.marks = True, set()
-        self.repaint()
-        return had

@@ -11,13 +11,13 @@ from maestro_core.observe.logfile import Line
 from maestro_core.observe.search import TROUBLE, Query, Search, parse_query
 
 if TYPE_CHECKING:
-    from maestro_tui.widgets.log_view import LogView
+    from maestro_tui.widgets.log_view_keys import LogKeys
 
 
 class Finder:
     """What is looked for in one log, and what was found."""
 
-    def __init__(self, view: LogView) -> None:
+    def __init__(self, view: LogKeys) -> None:
         self._view = view
         self.query: Query | None = None
         self.text = ""

@@ -13,8 +13,10 @@ from textual.pilot import Pilot
 from maestro_core.layout import Layout
 from maestro_core.redact import MASK
 from maestro_tui.app import MaestroApp
-from maestro_tui.screens.log_screen import LogHead, LogOverlay, RunLogs, scp_line
+from maestro_tui.screens.log_save import scp_line
+from maestro_tui.screens.log_screen import LogOverlay, RunLogs
 from maestro_tui.widgets.log_view import LogView
+from maestro_tui.widgets.log_view_head import LogHead
 from maestro_tui.widgets.log_view_steps import StepsView
 from tests.tui.log_support import console, shown, transcript
 
