@@ -7,18 +7,15 @@ system needs for a process).
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from maestro_core.session import keeper as keeper_module
 from maestro_core.session import processes
+from maestro_core.session.spare import Keeper
 
 START_SECONDS = 5.0
 """How long `start` waits to learn the CLI's pid; the run goes on without it."""
@@ -27,7 +24,7 @@ START_SECONDS = 5.0
 class Child:
     """A keeper and its CLI. Attributes are set by the listening thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, keeper: Keeper) -> None:
         self.pid: int | None = None
         self.token: str | None = None
         self.refused: int | None = None
@@ -35,8 +32,10 @@ class Child:
         self.wait_status: int | None = None
         self.silent = False
         """The keeper has closed its line: it is gone, or about to be."""
-        self.keeper: tuple[int, str | None] = (0, None)
+        self.keeper: tuple[int, str | None] = keeper.identity
         """Its pid and start token."""
+        self._keeper = keeper
+        self._status = keeper.status
         self._closed = threading.Event()
         self._rest = b""
 
@@ -44,17 +43,13 @@ class Child:
         self, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str],
         files: tuple[int, int, int], grace: float,
     ) -> None:  # fmt: skip
-        """Raises OSError when the system has no room for another process."""
-        with contextlib.ExitStack() as ours:
-            leash, self._leash = _pipe(ours)
-            self._status, status = _pipe(ours, write_is_theirs=True)
-            head = [sys.executable, "-I", "-S", keeper_module.__file__]
-            self._keeper = subprocess.Popen(
-                [*head, str(leash), str(status), str(grace), *argv],
-                stdin=files[0], stdout=files[1], stderr=files[2],
-                cwd=cwd, env=dict(env), start_new_session=True, pass_fds=(leash, status),
-            )  # fmt: skip
-        self.keeper = (self._keeper.pid, processes.start_token(self._keeper.pid))
+        """Raises OSError when the keeper cannot take the job."""
+        try:
+            self._keeper.give(argv, cwd=cwd, env=env, files=files, grace=grace)
+        except OSError:
+            self.close()
+            os.close(self._status)
+            raise
         self._hear_first()
 
     def listen(self, on_news: Callable[[bool], None], pause: Callable[[], float]) -> None:
@@ -71,7 +66,7 @@ class Child:
     def order(self, letter: bytes) -> None:
         """b"T" = TERM the CLI, b"K" = KILL all of it. Nothing happens to a keeper that is gone."""
         try:
-            os.write(self._leash, letter)
+            self._keeper.order(letter)
         except OSError:
             pass  # it is gone; what it left is found by the look at the family
 
@@ -81,19 +76,17 @@ class Child:
 
     def gone(self) -> bool:
         """Whether the keeper has ended; its exit is collected here."""
-        return self._keeper.poll() is not None
+        return self._keeper.process.poll() is not None
 
     @property
     def keeper_code(self) -> int | None:
         """Exit code of the keeper (negative: signal), once it is gone."""
-        return self._keeper.returncode
+        return self._keeper.process.returncode
 
     def close(self) -> None:
         """Give everything back, once it is gone."""
         self._closed.set()
-        if self._leash >= 0:
-            os.close(self._leash)
-            self._leash = -1
+        self._keeper.let_go()
 
     # ---- what the keeper says -----------------------------------------------------------
 
@@ -127,15 +120,3 @@ class Child:
                 self.refused = int(value)
             elif word == b"ended":
                 self.wait_status = int(value)
-
-
-def _pipe(ours: contextlib.ExitStack, *, write_is_theirs: bool = False) -> tuple[int, int]:
-    """A pipe of which the keeper's end is closed here when the block is left.
-
-    After an error both ends are.
-    """
-    read, write = os.pipe()
-    theirs, kept = (write, read) if write_is_theirs else (read, write)
-    ours.callback(os.close, theirs)
-    ours.push(lambda kind, *_: os.close(kept) if kind else None)
-    return read, write

@@ -78,6 +78,11 @@ _TABLE = (
         "check the network, DNS, proxy and ANTHROPIC_BASE_URL; it is tried again by itself",
         kind="overload", seconds=MINUTE, outcome="network",
     ),
+    _not_its_fault(
+        "no_room", "the machine has no room for a run (disk, memory, processes, descriptors)",
+        "see the reason: free disk space or memory; it is tried again by itself",
+        kind="overload", seconds=MINUTE,
+    ),
     FailurePolicy(
         name="prompt", title="the prompt cannot be used",
         remedy="correct schedules/triggers/<cadence>.md: it must exist, say something, begin"

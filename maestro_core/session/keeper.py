@@ -1,23 +1,26 @@
 """The keeper of a run: a small program between the consumer and the CLI.
 
-Run as a script (`python -I -S keeper.py LEASH STATUS GRACE PROGRAM ARGUMENT…`), in a session
-of its own, with the CLI's stdin, stdout, stderr, folder and environment. Its duties:
-1. start the CLI in a session of its own, and say so on STATUS;
+Run as a script (`python -I -S keeper.py LEASH STATUS`), in a session of its own, before there
+is anything to do: so a run need not wait for it to start. Its duties:
+1. take one job from LEASH (a socket: what to start, with its three files), start the CLI in a
+   session of its own, and say so on STATUS; no job but the end of LEASH: it ends;
 2. adopt what the CLI's tools leave behind (Linux: child subreaper), so that no daemon trick
    gets out of the family;
 3. say how the CLI ended, then end everything that is left of the family, and only then end;
-4. when the consumer dies (LEASH closes): TERM the CLI, GRACE seconds, KILL the family.
+4. when the consumer dies (LEASH closes): TERM the CLI, the grace time, KILL the family.
 
-LEASH carries orders, one byte each: T = TERM the CLI, K = KILL all of it. STATUS carries
-lines: `started PID`, `refused ERRNO`, `ended WAITSTATUS`. As the parent it knows which pids
-are still the run's own, so an order never hits a stranger.
-Starts in 15 ms because it imports next to nothing: keep it so.
+After the job LEASH carries orders, one byte each: T = TERM the CLI, K = KILL all of it. STATUS
+carries lines: `started PID`, `refused ERRNO`, `ended WAITSTATUS`. As the parent it knows which
+pids are still the run's own, so an order never hits a stranger.
+It imports next to nothing: every run has one.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import select
+import socket
 import sys
 import time
 
@@ -80,11 +83,12 @@ class Family:
         self.ended = False
         self.deadline: float | None = None
 
-    def start(self, argv: list[str]) -> bool:
+    def start(self, argv: list[bytes], cwd: bytes, env: dict[bytes, bytes]) -> bool:
         """The CLI in a session of its own, with the signals that Python ignores restored."""
         try:
+            os.chdir(cwd)
             self.cli = os.posix_spawn(
-                argv[0], argv, os.environ, setsid=True, setsigdef=(SIGPIPE, SIGXFSZ)
+                argv[0], argv, env, setsid=True, setsigdef=(SIGPIPE, SIGXFSZ)
             )
         except OSError as error:
             say(self.status, f"refused {error.errno}")
@@ -183,13 +187,40 @@ def watch(family: Family, leash: int) -> None:
                 waiter.drop_leash()
 
 
+def receive(leash: int) -> tuple[dict[str, object], list[int]] | None:
+    """The job and its three files; None when the consumer went before it had one.
+
+    A job is eight bytes of length and that much JSON, its bytes written as Latin-1.
+    """
+    with socket.socket(fileno=os.dup(leash)) as line:
+        head, files, _, _ = socket.recv_fds(line, 8, 3)
+        left, parts = int.from_bytes(head, "big"), []
+        while left > 0 and (part := line.recv(min(left, 1 << 16))):
+            parts.append(part)
+            left -= len(part)
+    if len(head) < 8 or left:
+        return None
+    return json.loads(b"".join(parts)), files
+
+
+def raw(text: object) -> bytes:
+    return str(text).encode("latin-1")
+
+
 def main(argv: list[str]) -> int:
-    leash, status, grace = int(argv[1]), int(argv[2]), float(argv[3])
+    leash, status = int(argv[1]), int(argv[2])
     for fd in (leash, status):
         os.set_inheritable(fd, False)
     adopt_orphans()
-    family = Family(status, grace)
-    if not family.start(argv[4:]):
+    if (received := receive(leash)) is None:
+        return 0
+    job, files = received
+    for fd, theirs in enumerate(files):
+        os.dup2(theirs, fd)
+        os.close(theirs)
+    family = Family(status, float(str(job["grace"])))
+    environ = {raw(name): raw(value) for name, value in dict(job["env"]).items()}  # type: ignore[call-overload]
+    if not family.start([raw(one) for one in list(job["argv"])], raw(job["cwd"]), environ):  # type: ignore[call-overload]
         return 1
     # The logs and the prompt are the CLI's: held here, they would look open for ever.
     null = os.open(os.devnull, os.O_RDWR)

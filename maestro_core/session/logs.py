@@ -83,6 +83,8 @@ def _keep_full(path: Path) -> str | None:
         OsFiles().unlink(path)
     except FileNotFoundError:
         return None
+    except OSError:
+        return str(path)  # it cannot be removed now; retention will
     return None
 
 

@@ -28,6 +28,7 @@ class Output:
         self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         self._offset = 0
         self._moved = 0
+        self._unreadable = False
 
     def read(self, now: float, cap: LogCap) -> None:
         """Take in what is new, past what the cap has taken out of the file."""
@@ -35,7 +36,11 @@ class Output:
         if self._offset < 0 or cap.head <= self._offset < cap.hole_end:
             self._offset = cap.hole_end
             self.transcript.lines.gap(cap.hole_end)
-        data = os.pread(self._fd, PIECE, self._offset)
+        try:
+            data = os.pread(self._fd, PIECE, self._offset)
+        except OSError:  # the disk does not give it back: the exit code has to do
+            self._unreadable = True
+            return
         self._offset += len(data)
         if data:
             self.transcript.feed(data, now)
@@ -46,7 +51,7 @@ class Output:
 
     def behind(self) -> bool:
         """Whether there is more to read."""
-        return os.fstat(self._fd).st_size > self._offset
+        return not self._unreadable and os.fstat(self._fd).st_size > self._offset
 
     def has_grown(self) -> bool:
         """The same, from any thread; False once it is closed."""

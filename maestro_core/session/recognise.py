@@ -6,6 +6,7 @@ words about a rate limit must not stop the queue.
 
 from __future__ import annotations
 
+import errno
 import re
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -66,6 +67,13 @@ _CLI_ERRORS = re.compile(
 )
 """How the CLI begins an output that is an error and nothing else, in text mode."""
 
+_NO_ROOM = frozenset(
+    (
+        errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE,
+        errno.EAGAIN, errno.ENOMEM,
+    )
+)  # fmt: skip
+
 _RESETS = re.compile(
     r"resets?\s+(?:at\s+)?(?:(?P<month>[A-Z][a-z]{2})[a-z]*\.?\s+(?P<day>\d{1,2}),?\s+(?:at\s+)?)?"
     r"(?P<hour>\d{1,2})(?::(?P<minute>\d{2}))?\s*(?P<half>am|pm)?(?:\s*\((?P<zone>[\w/+-]+)\))?",
@@ -97,6 +105,11 @@ def class_of_status(status: int | None) -> str | None:
     if status is None:
         return None
     return _BY_STATUS.get(status, "overload" if status >= 500 else "request")
+
+
+def class_of_errno(number: int | None) -> str:
+    """Why the system refused to start something: it has no room, or the thing is wrong."""
+    return "no_room" if number in _NO_ROOM else "not_started"
 
 
 def class_of_retry(transcript: Transcript) -> str:

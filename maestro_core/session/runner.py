@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
@@ -32,6 +33,7 @@ from maestro_core.session.ledger import Ledger, LedgerTrouble
 from maestro_core.session.logs import RunLogs
 from maestro_core.session.outcome import NOT_STARTED, Ending, Tails, conclude
 from maestro_core.session.prompt import PromptError, read_prompt
+from maestro_core.session.recognise import class_of_errno
 from maestro_core.session.surroundings import Surroundings, Writes, limits_of
 from maestro_core.session.transcript import Transcript
 from maestro_core.session.work import SubSession
@@ -66,8 +68,8 @@ class SubSessionLauncher:
         self._journal = journal
         self._ledger = ledger
         self._environ = os.environ if environ is None else environ
-        if ledger.set_aside is not None:
-            journal.write("error", "ledger_set_aside", path=str(ledger.set_aside))
+        self._set_aside: Path | None = None
+        self._tell_damage()
 
     def start(self, spec: RunSpec, wake: Callable[[], None]) -> Work:
         """See `Launcher`. The ledger row is written before there is a process."""
@@ -84,6 +86,12 @@ class SubSessionLauncher:
             return self._spawn(spec, plan, env, around, wake)
         except (MaestroError, OSError) as error:
             return self._refused(spec, error, started_at, wake)
+
+    def _tell_damage(self) -> None:
+        """Journal once that the ledger was damaged and begun anew."""
+        if self._ledger.set_aside != self._set_aside:
+            self._set_aside = self._ledger.set_aside
+            self._journal.write("error", "ledger_set_aside", path=str(self._set_aside))
 
     def end_orphans(self, tick_ids: frozenset[str]) -> list[str]:
         """See `Launcher`."""
@@ -140,6 +148,7 @@ class SubSessionLauncher:
             self._ledger.begin(_row(spec, started_at, paths))
         except LedgerTrouble as error:
             self._trouble(spec, error)
+        self._tell_damage()
 
     def _note_spawn(self, spec: RunSpec, plan: Plan, child: Child, logs: RunLogs) -> None:
         try:
@@ -223,10 +232,11 @@ def _row(spec: RunSpec, started_at: str, paths: tuple[str | None, str | None]) -
 
 def _not_started(error: Exception, now: float) -> RunResult:
     known: dict[type[Exception], str] = {CliMissing: "cli_missing", PromptError: "prompt"}
+    number = error.errno if isinstance(error, OSError) else None
     said = error.strerror or str(error) if isinstance(error, OSError) else str(error)
     ending = Ending(
         not_started=f"could not start: {said}",
-        failure_class=known.get(type(error), "not_started"),
+        failure_class=known.get(type(error)) or class_of_errno(number),
     )
     verdict = conclude(ending, Transcript(keep=0), Tails("", ""), now)
     return RunResult(

@@ -24,6 +24,7 @@ from maestro_core.session.logcap import LogCap
 from maestro_core.session.logs import RunLogs, tail
 from maestro_core.session.outcome import Cause, Ending, Tails, conclude
 from maestro_core.session.output import Output
+from maestro_core.session.recognise import class_of_errno
 from maestro_core.session.spending import without
 from maestro_core.session.surroundings import Surroundings, oom_kills
 
@@ -33,6 +34,7 @@ LOOK_SECONDS = 2.0
 """How often the family is looked at while it runs (the keeper adopts what gets away)."""
 KEEPER_SECONDS = 15.0
 """A keeper that has not ended the family by then is killed itself."""
+LONGEST_PAUSE = 0.5
 STUBBORN_SECONDS = 5.0
 """How long processes that survive SIGKILL are waited for before the run ends without them."""
 
@@ -58,7 +60,8 @@ class SubSession:
         self._family = processes.Family(child.keeper, (child.pid or 0, child.token))
         self._output = Output(logs.stdout)
         cap = around.limits.log_cap
-        self._caps = [LogCap(path, cap) for path in (logs.stdout, logs.stderr)]
+        self._stdout_cap = LogCap(logs.stdout, cap)
+        self._caps = [self._stdout_cap, LogCap(logs.stderr, cap)]
         self._caps_wanted = self._caps_done = False
         self._oom_kills = oom_kills()
 
@@ -82,7 +85,7 @@ class SubSession:
 
     def poll(self) -> RunResult | None:
         if self._result is None:
-            self._output.read(self._around.clock.wall(), self._caps[0])
+            self._output.read(self._around.clock.wall(), self._stdout_cap)
             self._advance(self._around.clock.awake())
         return self._result
 
@@ -107,7 +110,9 @@ class SubSession:
     def _watch(self, now: float) -> None:
         """Whether there is a reason to end it."""
         if self._child.wait_status is not None:
-            return  # it has ended by itself; the keeper is ending what it left
+            # It has ended by itself, and the keeper is ending what it left.
+            self._phase, self._due = "killing", now + KEEPER_SECONDS
+            return
         cause = self._output.reason_to_end(self._around.limits.api_retry_cap)
         if cause is not None:
             self._end(cause, now)
@@ -223,7 +228,7 @@ class SubSession:
             cause=self._cause,
             interrupted=self._interrupted and self._cause != "result",
             not_started=None if refused is None else f"could not start: {os.strerror(refused)}",
-            failure_class=None if refused is None else "not_started",
+            failure_class=None if refused is None else class_of_errno(refused),
             trouble=None if child.wait_status is not None else "its keeper was ended",
             out_of_memory=oom_kills() > self._oom_kills,
             timeout=self.spec.timeout_seconds,
@@ -239,7 +244,7 @@ class SubSession:
     # ---- the rest -----------------------------------------------------------------------
 
     def _activity(self) -> str | None:
-        if self._phase in ("ending", "killing"):
+        if self._cause is not None:
             return f"being ended ({self._cause})"
         return self._output.transcript.activity()
 
@@ -254,19 +259,25 @@ class SubSession:
         if self._child.silent:
             return 0.01
         left = self._due - self._around.clock.awake()
-        return min(max(left, 0.01), min(cap.pause() for cap in self._caps))
+        return min(max(left, 0.01), *(cap.pause() for cap in self._caps), LONGEST_PAUSE)
 
     def on_news(self, spoken: bool) -> None:
         """The keeper has spoken, or some time has gone by. From the listening thread."""
-        for cap in self._caps:
-            cap.check()
-        if self._caps_wanted and not self._caps_done:
-            for cap in self._caps:
-                cap.compact()
-            self._caps_done = True
+        try:
+            self._keep_caps()
+        except OSError as error:
+            self._caps = []
+            self._tell("log_cap_trouble", error=str(error))
         due = self._around.clock.awake() >= self._due
         if spoken or due or self._output.has_grown():
             self._wake()
+
+    def _keep_caps(self) -> None:
+        for cap in self._caps:
+            cap.check()
+            if self._caps_wanted and not self._caps_done:
+                cap.compact()
+        self._caps_done = self._caps_wanted
 
 
 def _code_and_signal(child: Child) -> tuple[int | None, int | None]:

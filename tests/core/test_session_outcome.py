@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from maestro_core.models import RunResult
 from maestro_core.session.failures import FAILURES, policy_for
 from maestro_core.session.outcome import Ending, Tails, Verdict, conclude
-from maestro_core.session.recognise import reset_time, says_error
+from maestro_core.session.recognise import class_of_errno, reset_time, says_error
 from maestro_core.session.transcript import Transcript
 from tests.core import stream_events as ev
 
@@ -197,6 +198,13 @@ def test_a_limit_named_by_an_event_is_a_quota_with_its_end() -> None:
     assert (cut.failure_class, cut.hold_until) == ("quota", 1795487359)
 
 
+def test_a_machine_without_room_is_not_the_tick_s_fault() -> None:
+    for number in (errno.ENOSPC, errno.EMFILE, errno.EAGAIN, errno.ENOMEM, errno.EROFS):
+        assert class_of_errno(number) == "no_room"
+    for other in (errno.ENOENT, errno.EACCES, errno.ENOEXEC, errno.E2BIG, None):
+        assert class_of_errno(other) == "not_started"
+
+
 # ---- sentences -----------------------------------------------------------------------------
 
 SENTENCES = [
@@ -347,7 +355,7 @@ def test_who_does_not_pay_does_not_count_either() -> None:
 
 def test_what_hits_every_cadence_alike_holds_them_all() -> None:
     held = {name for name, policy in FAILURES.items() if policy.hold == "all"}
-    assert held == {"auth", "quota", "billing", "rate_limit", "overload", "network"}
+    assert held == {"auth", "quota", "billing", "rate_limit", "overload", "network", "no_room"}
 
 
 def test_an_unknown_name_is_an_ordinary_failure() -> None:
@@ -359,7 +367,7 @@ def test_every_class_that_is_found_stands_in_the_table() -> None:
         {row[4] for row in TABLE if row[4]} | {row[4] for row in API} | {s[1] for s in SENTENCES}
     )
     assert found <= FAILURES.keys()
-    assert FAILURES.keys() - found == {"orphaned"}
+    assert FAILURES.keys() - found == {"orphaned", "no_room"}
 
 
 def test_success_is_one_word() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -238,6 +239,51 @@ def test_a_folder_that_cannot_be_written_is_a_result_too(bench: Bench) -> None:
     bench.layout.subsessions.write_text("a file in its place")
     result = bench.finish(bench.start())
     assert (result.exit_code, result.failure_class) == (-4, "not_started")
+
+
+def test_a_full_disk_is_not_the_tick_s_fault(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_args: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    bench.script("exit 0")
+    monkeypatch.setattr("maestro_core.session.logs.RunLogs.supply", full)
+    result = bench.finish(bench.start())
+    assert (result.exit_code, result.failure_class) == (-4, "no_room")
+    assert result.reason == "exit -4: could not start: No space left on device"
+    assert [name for name in files(bench) if name.endswith(".log")] == []
+
+
+def test_a_cap_that_fails_does_not_cost_the_run(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_self: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("maestro_core.session.logcap.LogCap.check", broken)
+    assert bench.run("echo x; exit 3").exit_code == 3
+    assert "Input/output" in bench.journal.of("log_cap_trouble")[0]["error"]
+
+
+def test_a_keeper_that_hangs_is_ended_itself(agent_root: Layout) -> None:
+    clock = FakeClock()
+    bench = Bench(agent_root, clock=clock)
+    bench.script("echo $$ > pid; exec sleep 600")
+    work = bench.start()
+    wait_until(bench.pid_file)
+    os.kill(bench.ledger.open_rows()[0].processes[0][0], signal.SIGSTOP)
+    work.stop("cancelled", at_once=True)
+    assert work.poll() is None
+    clock.advance(16)
+    assert bench.finish(work).outcome == "cancelled"
+    assert bench.alive() == []
+
+
+def test_a_damaged_ledger_is_told_once(bench: Bench) -> None:
+    bench.ledger.close()
+    bench.layout.ledger.write_bytes(b"garbage" * 1000)
+    assert bench.run("exit 0").ok and bench.run("exit 0").ok
+    assert len(bench.journal.of("ledger_set_aside")) == 1
+    assert len(bench.ledger.rows()) == 2
 
 
 def test_a_keeper_that_is_killed_ends_its_run(bench: Bench) -> None:
