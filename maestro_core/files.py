@@ -226,6 +226,8 @@ def write_new(fs: FileSystem, tmp: StrPath, data: bytes) -> str:
     try:
         fs.create(path, data)
         fs.flush(path)
+    except FileExistsError:
+        raise  # it is another writer's
     except OSError:
         forget(fs, path)
         raise
