@@ -51,9 +51,11 @@ def root(tmp_path: Path) -> Layout:
 
 
 async def settled(pilot: Pilot[Any]) -> None:
+    """Workers are done, and what they and a change of focus asked for is painted."""
     await pilot.pause()
     await pilot.app.workers.wait_for_complete()
-    await pilot.pause()
+    for _ in range(3):
+        await pilot.pause()
 
 
 def opened(
