@@ -3,9 +3,9 @@
     ---                                     optional front matter: known keys become options
     model: claude-sonnet-5-5                of the CLI, unknown ones are reported and ignored
     max_turns: 30
-    budget: 0.50                            USD
+    budget: 0.50                            # USD
     permission_mode: acceptEdits
-    allowed_tools: Read, Bash(git log:*)    commas, [a, b], or lines with "- "
+    allowed_tools: Read, Bash(git log:*)    # commas, [a, b], or lines with "- "
     add_dirs: [../shared]
     ---
     Work on {tick.payload.subject} …        filled from the tick, as data
@@ -36,6 +36,7 @@ LIMIT = 10_000_000
 
 _PLACEHOLDER = re.compile(r"\{tick\.([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)\}")
 _KEY = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)\s*:(?:\s+(.*))?\Z")
+_COMMENT = re.compile(r"(?:\A|\s+)#.*\Z")
 _ITEM = re.compile(r"\s*-\s+(.*)\Z")
 _COMMA = re.compile(r",(?![^(]*\))")
 _FENCE = "---"
@@ -111,12 +112,13 @@ def _parse(lines: list[str]) -> dict[str, str | list[str]] | None:
             continue
         if pair:
             key = pair[1].lower().replace("-", "_")
-            found[key] = pair[2] or []
+            found[key] = _COMMENT.sub("", pair[2] or "") or []
         elif key is None or not (item or line[0].isspace()):
             return None
         elif item:
             before = found[key]
-            found[key] = [*(before if isinstance(before, list) else [before]), item[1]]
+            given = _COMMENT.sub("", item[1])
+            found[key] = [*(before if isinstance(before, list) else [before]), given]
     return found
 
 

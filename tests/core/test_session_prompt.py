@@ -163,9 +163,10 @@ def options(tmp_path: Path, *lines: str) -> Options:
 
 def test_front_matter_sets_the_options(tmp_path: Path) -> None:
     found = options(
-        tmp_path, "# what it may cost", "model: claude-haiku-4-5", "max_turns: 30", "budget: 0.50",
+        tmp_path, "# what it may cost", "model: claude-haiku-4-5  # the small one",
+        "max_turns: 30", "budget: 0.50",
         "permission-mode: 'acceptEdits'", "allowed-tools: Read, Bash(git log:*, -n), Edit",
-        "add_dirs:", "  - ../shared", '  - "/data/x"',
+        "add_dirs: # two", "  - ../shared # a", '  - "/data/x"',
     )  # fmt: skip
     assert found == Options(
         model="claude-haiku-4-5", max_turns=30, max_budget_usd=0.5, permission_mode="acceptEdits",
