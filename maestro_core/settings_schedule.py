@@ -16,6 +16,9 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
+Cron = CronSim
+"""A parsed expression, for annotations elsewhere."""
+
 
 @lru_cache(maxsize=256)
 def schedule_problem(schedule: str) -> str | None:
@@ -52,7 +55,7 @@ def dues_after(schedule: str, after: float, tz: tzinfo | None = None) -> Iterato
             yield due
 
 
-def cron_fields(schedule: str) -> CronSim:
+def cron_fields(schedule: str) -> Cron:
     """The parsed expression, for translations: `minutes`, `hours`, `days`, `months`, `weekdays`
     (0 and 7 are Sunday), and `day_and`: days and weekdays must both match, else either does."""
     return CronSim(schedule, datetime(2024, 1, 1, tzinfo=UTC))

@@ -52,6 +52,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cancel": ("cancel", "end a run"),
     "estop": ("estop", "emergency stop: nothing is claimed; --clear lifts it"),
     "doctor": ("doctor", "checks with a remedy each"),
+    "schedule": ("schedule", "due times, and the timers of launchd or systemd for them"),
 }
 """Command -> its module in this package, and what it does."""
 
