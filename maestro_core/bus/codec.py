@@ -231,7 +231,8 @@ def _field_fault(error: Exception) -> str:
     field = path.strip("`").removeprefix("$").lstrip(".")
     text = text.replace("`", "")
     if "missing required field" in text:
-        return f"the field {text.rpartition(' ')[2]} is missing"
+        inside = f" in {field}" if field else ""
+        return f"the field {text.rpartition(' ')[2]} is missing{inside}"
     return f"the field {field}: {text[:1].lower()}{text[1:]}" if field else text
 
 

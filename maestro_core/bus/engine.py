@@ -32,6 +32,10 @@ class Engine(Protocol):
         """Take in what other producers dropped; True when something changed."""
         ...
 
+    def rejected(self) -> list[tuple[str, str]]:
+        """Names and reasons of the files set aside since the last call."""
+        ...
+
     def claim(self, *, held: Callable[[str], bool]) -> Claim | None:
         """The best waiting tick whose cadence is not held; attempts are raised by one."""
         ...

@@ -82,7 +82,7 @@ class Gatekeeper:
     # -- changes
 
     def refresh(self) -> None:
-        """A new pass: read the markers, close what ran out."""
+        """A new pass: read the markers, close what ran out. OSError: they cannot be read."""
         self.session_started = False
         self._read_markers()
         self._age_circuits()
@@ -131,12 +131,13 @@ class Gatekeeper:
             )
 
     def _read_markers(self) -> None:
+        """The stop first: it needs no listing, so it works when nothing else can be read."""
         before = self.stop
-        self.paused = read_paused(self._ports.layout, self._ports.fs)
         if self.stop_now():
             self._engage(before)
         elif before is not None:
             self._ports.journal.write("info", "emergency_stop_cleared")
+        self.paused = read_paused(self._ports.layout, self._ports.fs)
 
     def _engage(self, before: EmergencyStop | None) -> None:
         stop = self.stop

@@ -7,6 +7,7 @@ that fails leaves `dirty` set and is tried again by `flush`.
 
 from __future__ import annotations
 
+import errno
 import json
 from typing import Any, get_args
 
@@ -19,6 +20,8 @@ from maestro_core.models import CadenceState, Hold, HoldKind
 
 _LIMIT = 1 << 20
 _JUMP = 1.0
+_PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR})
+"""The process's own trouble: it says nothing about the file."""
 LONGEST_HOLD = 8 * 86400.0
 """A stored hold is cut to this many seconds: the longest usage window is a week."""
 
@@ -76,7 +79,7 @@ class GateBook:
 
         `afresh` (the last stop was clean) forgets all but what an operator forced open.
         Deadlines are cut to their full length. Unreadable files are set aside and named in
-        `problems`.
+        `problems`. Raises OSError when this process cannot read anything now.
         """
         self._states = {}
         gates = {} if afresh else self._read(self._layout.gates)
@@ -137,6 +140,8 @@ class GateBook:
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, RecursionError) as error:
+            if isinstance(error, OSError) and error.errno in _PASSING:
+                raise
             reason = str(error)
         self.problems.append(f"{path.name} could not be read and was set aside: {reason}")
         self._set_aside(path)

@@ -3,7 +3,7 @@
 Consumer.step() duties, in this order:
 1. settle runs that ended              4. close circuits and holds that ran out
 2. apply operators' commands           5. enqueue what is due, claim and start what may run
-3. take new settings                   6. count skips, beat
+3. take new settings                   6. tell what was set aside, count skips, beat
 
 Owner: one thread, that of the driver. Everything outside comes through `Ports`.
 """
@@ -89,6 +89,7 @@ class Consumer:
         if not self.stopping:
             self._enqueue_due()
             self._drain()
+        self._tell_rejected()
         self.keeper.count_skips()
         self.beat()
         if self.trouble is None:
@@ -189,7 +190,10 @@ class Consumer:
             self.ports.journal.write("error", "settings_refused", error=source.error)
 
     def _refresh_gates(self) -> None:
-        self.keeper.refresh()
+        try:
+            self.keeper.refresh()
+        except OSError as error:  # what is paused is not known now, so nothing is claimed
+            self._in_trouble("cannot read the markers", error)
         for problem in self.gates.problems:
             self._in_trouble(problem, None)
         self.gates.problems.clear()
@@ -231,6 +235,10 @@ class Consumer:
             self.flights.add(stranded)
 
     # -- telling
+
+    def _tell_rejected(self) -> None:
+        for name, reason in self.ports.engine.rejected():
+            self.ports.journal.write("error", "quarantined", name=name, error=reason)
 
     def beat(self, *, stopped: bool = False) -> None:
         """Write consumer.json if it is due or says something new."""
