@@ -175,7 +175,7 @@ def close(views: Sequence[CadenceView], snapshot: Snapshot, now: float) -> Plan 
             title=f"Lift the {hold.kind} hold", button="Lift", risk="cost", targets=(),
             run=lambda operator: operator.submit("lift_hold", ["*"]),
             done=f"{hold.kind} hold lifted", asked="lift",
-            lines=("Every cadence may start at once.", f"It is on because: {data(hold.reason, 200)}"),
+            lines=("Every cadence may start at once.", f"It is on: {data(hold.reason, 200)}"),
         )  # fmt: skip
     held = [
         view for view in views if view.state in ("open", "half_open", "backoff") or view.failures

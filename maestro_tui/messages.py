@@ -63,8 +63,9 @@ class ActDone(Message):
 class RowsRead(Message):
     """A list that a screen asked for; `ticket` tells an old answer from the newest question."""
 
-    def __init__(self, screen: str, ticket: int, rows: Sequence[Any]) -> None:
+    def __init__(self, screen: str, ticket: int, rows: Sequence[Any], seconds: float) -> None:
         super().__init__()
+        self.seconds = seconds
         self.screen = screen
         self.ticket = ticket
         self.rows = rows

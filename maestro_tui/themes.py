@@ -41,13 +41,15 @@ class Palette:
 DARK = Palette(
     dark=True, ground="#0e1116", surface="#151a21", raised="#1b222b", cursor="#233044",
     text="#d3dae3", muted="#8a95a3", faint="#5a6573", accent="#5ec4c0",
-    ok="#6cc070", run="#62a8f5", warn="#e0ad4a", bad="#f2665c", probe="#c08cf0", hold="#a3a9f0", spark="#4d74a3",
+    ok="#6cc070", run="#62a8f5", warn="#e0ad4a", bad="#f2665c", probe="#c08cf0",
+    hold="#a3a9f0", spark="#4d74a3",
     on_badge="#0e1116",
 )  # fmt: skip
 LIGHT = Palette(
     dark=False, ground="#fbfbf9", surface="#f1f2ef", raised="#e8eae6", cursor="#d7e3f4",
     text="#22272e", muted="#5a6370", faint="#8d96a1", accent="#0b7a75",
-    ok="#23792c", run="#1257b8", warn="#8f5d00", bad="#bf2318", probe="#7a35b8", hold="#4a4fb0", spark="#7fa3d1",
+    ok="#23792c", run="#1257b8", warn="#8f5d00", bad="#bf2318", probe="#7a35b8",
+    hold="#4a4fb0", spark="#7fa3d1",
     on_badge="#ffffff",
 )  # fmt: skip
 
@@ -130,7 +132,8 @@ def _theme(name: str, palette: Palette) -> Theme:
 _GREY = Palette(
     dark=True, ground="#000000", surface="#000000", raised="#000000", cursor="#303030",
     text="#e0e0e0", muted="#a0a0a0", faint="#808080", accent="#ffffff",
-    ok="#e0e0e0", run="#e0e0e0", warn="#ffffff", bad="#ffffff", probe="#e0e0e0", hold="#e0e0e0", spark="#a0a0a0",
+    ok="#e0e0e0", run="#e0e0e0", warn="#ffffff", bad="#ffffff", probe="#e0e0e0",
+    hold="#e0e0e0", spark="#a0a0a0",
     on_badge="#000000",
 )  # fmt: skip
 
@@ -144,6 +147,9 @@ THEMES = {
 @lru_cache(maxsize=8)
 def painter(theme: str) -> Console:
     """A console that resolves our style names in that theme; only used to render texts."""
-    styles = {"maestro-light": _styles(LIGHT), "maestro-mono": _mono()}.get(theme) or _styles(DARK)
-    return Console(theme=StyleSheet(styles, inherit=False), color_system="truecolor",
-                   markup=False, highlight=False, emoji=False, width=1000, force_terminal=True)  # fmt: skip
+    styles = {"maestro-light": _styles(LIGHT), "maestro-mono": _mono()}.get(theme)
+    sheet = StyleSheet(styles or _styles(DARK), inherit=False)
+    return Console(
+        theme=sheet, color_system="truecolor", width=1000, force_terminal=True,
+        markup=False, highlight=False, emoji=False,
+    )  # fmt: skip

@@ -206,7 +206,10 @@ def details(view: CadenceView, consumer: ConsumerView, now: float) -> list[Text]
     """Everything known of a cadence, its last runs included."""
     look, when = cadence_look(view, consumer), countdown(view, consumer, now)
     out = [
-        line((data(view.name, 128), "title"), (f"  {look.glyph} {look.word}", f"{look.style}.strong")),
+        line(
+            (data(view.name, 128), "title"),
+            (f"  {look.glyph} {look.word}", f"{look.style}.strong"),
+        ),
         line(""),
         *facts(
             ("time", f"{when.text} {when.word} {when.face}".strip()),

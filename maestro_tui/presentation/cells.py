@@ -98,7 +98,8 @@ FAILED = "×"
 def sparkline(points: Iterable[tuple[float, str]], width: int) -> Text:
     """Durations with their style; failures (style `bad`) are crosses, so colour is not needed.
 
-    Equal durations stand at two thirds. The newest is at the right; what does not fit falls off at the left.
+    Equal durations stand at two thirds. The newest is at the right; what does not fit falls
+    off at the left.
     """
     shown = list(points)[-width:] if width > 0 else []
     values = sorted(value for value, _ in shown)

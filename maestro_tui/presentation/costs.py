@@ -77,7 +77,11 @@ def chart(
     top, height = max(spent, default=0.0), lines - 2
     out = [line("  ", *(fit(_head(value, each), each) for value in spent))]
     for level in range(height, 0, -1):
-        out.append(line("  ", *(_brick(value / top * height if top else 0.0, level, each, n == len(shown) - 1) for n, value in enumerate(spent))))  # fmt: skip
+        bricks = (
+            _brick(value / top * height if top else 0.0, level, each, n == len(shown) - 1)
+            for n, value in enumerate(spent)
+        )
+        out.append(line("  ", *bricks))
     out.append(line("  ", *(fit(_foot(day, each, n), each) for n, day in enumerate(shown))))
     return out
 
@@ -153,7 +157,8 @@ COLUMNS: tuple[Column[Sum], ...] = (
     Column("name", "CADENCE", 18, _name, lambda row: row.name, grow=2),
     Column("cost", "COST", 8, lambda row, _now: line((money(row.cost), "text")),
            lambda row: -row.cost, align="right"),
-    Column("share", "SHARE", 10, lambda row, now: _share(row, now, 10), grow=3, drop=2, fill=_share),
+    Column("share", "SHARE", 10, lambda row, now: _share(row, now, 10),
+           grow=3, drop=2, fill=_share),
     Column("each", "A RUN", 7, lambda row, _now: line((money(row.cost / row.runs), "muted")),
            lambda row: -row.cost / row.runs, drop=3, align="right"),
     Column("runs", "RUNS", 6, lambda row, _now: line((f"{row.runs:,}", "text")),

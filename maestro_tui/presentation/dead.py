@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec import UNSET
 from rich.text import Text
@@ -128,7 +128,8 @@ COLUMNS: tuple[Column[Row], ...] = (
     Column("cadence", "CADENCE", 18, _cadence,
            lambda row: row.view.tick.cadence if isinstance(row, DeadRow) else "", grow=1, drop=2),
     Column("tries", "TRIES", 5, _tries,
-           lambda row: -row.view.tick.attempts if isinstance(row, DeadRow) else 0, drop=3, align="right"),
+           lambda row: -row.view.tick.attempts if isinstance(row, DeadRow) else 0,
+           drop=3, align="right"),
     Column("age", "AGE", 5, _age,
            lambda row: -row.view.since if isinstance(row, DeadRow) else 0, drop=1, align="right"),
     Column("source", "SOURCE", 12, _source, drop=4),
@@ -163,9 +164,9 @@ def details(row: Row, tail: Sequence[str], now: float) -> list[Text]:
     """The detail pane: the tick, every failure, the end of its stderr."""
     if isinstance(row, GroupRow):
         return _group_details(row, now)
-    tick = row.view.tick
+    tick, age = row.view.tick, times.ago(row.view.since, now)
     out = [
-        line((data(tick.cadence, 128), "title"), ("  dead ", "muted"), (times.ago(row.view.since, now), "text")),
+        line((data(tick.cadence, 128), "title"), (f"  dead {age}", "muted")),
         line((data(_error(row.view) or "no reason recorded", 600), "bad")),
         *([line(("✎ ", "accent"), (data(row.note, 500), "accent"))] if row.note else []),
         line(""),
@@ -173,10 +174,11 @@ def details(row: Row, tail: Sequence[str], now: float) -> list[Text]:
             ("tick", tick.id),
             ("source", tick.source),
             ("enqueued", times.stamp(times.moment(tick.enqueued_at))),
-            ("attempts", f"{tick.attempts}" + (f", {tick.recoveries} cut short by a dead consumer" if tick.recoveries else "")),
+            ("attempts", tick.attempts),
+            ("cut short", f"{tick.recoveries} by a consumer's death" if tick.recoveries else None),
             ("priority", tick.priority or None),
             ("dedupe key", tick.dedupe_key),
-            ("payload", None if tick.payload is UNSET else json.dumps(tick.payload, ensure_ascii=False)),
+            ("payload", None if tick.payload is UNSET else _json(tick.payload)),
         ),
         line(""),
     ]  # fmt: skip
@@ -186,6 +188,10 @@ def details(row: Row, tail: Sequence[str], now: float) -> list[Text]:
         out += [line(""), line(("end of stderr", "head"))]
         out += [line(("│ ", "rule"), (data(text, 500), "text")) for text in tail]
     return out
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def failure_lines(failure: Failure, now: float) -> list[Text]:

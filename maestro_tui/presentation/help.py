@@ -11,6 +11,10 @@ from maestro_tui.keys import SCREEN_SCOPES, TABLE, Can, Key, anything, shown
 from maestro_tui.presentation.cells import fit, line
 
 GROUPS = ("Act", "View", "Log", "Mark", "Move", "Screens", "General")
+INTRO = (
+    "Upper-case letters change something; every act is journalled with who did it.",
+    "Any key can be remapped by its id in config.toml.",
+)
 TWO_COLUMNS_FROM = 110
 RISKS = {"undo": "u undoes", "cost": "asks: it costs", "final": "asks for a word"}
 
@@ -21,11 +25,7 @@ def help_lines(
     """All keys that work on `screen`, by group; two columns where there is room."""
     scopes = set[str](SCREEN_SCOPES.get(screen, ("app",)))
     groups = [lines for name in GROUPS if (lines := _group(name, scopes, keymap, can))]
-    intro = [
-        line(("Upper-case letters change something; ", "text"), ("their lower-case twins do nothing.", "muted")),
-        line(("Every act is journalled with who did it. ", "muted"), ("Anything can be remapped in config.toml by its id.", "muted")),
-        line(""),
-    ]  # fmt: skip
+    intro = [line((text, "muted")) for text in INTRO] + [line("")]
     if width < TWO_COLUMNS_FROM:
         return intro + [text for lines in groups for text in lines]
     half = (width - 3) // 2

@@ -41,8 +41,9 @@ def journal_rows(entries: Sequence[Entry]) -> list[JournalRow]:
     for entry in entries:
         base = f"{entry.get('ts')} {entry.get('stage')} {entry.get('cadence')} {entry.get('verb')}"
         seen[base] = seen.get(base, 0) + 1
-        at = entry.get("ts")
-        rows.append(JournalRow(f"{base} {seen[base]}", entry, times.moment(at if isinstance(at, str) else None)))  # fmt: skip
+        ts = entry.get("ts")
+        at = times.moment(ts) if isinstance(ts, str) else None
+        rows.append(JournalRow(f"{base} {seen[base]}", entry, at))
     return rows
 
 
@@ -81,7 +82,8 @@ def operator_words(entry: Entry) -> str:
     targets = entry.get("targets")
     names = [str(one) for one in targets] if isinstance(targets, list) else []
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"{actor.get('user', 'somebody')}{address}: {entry.get('verb')} {', '.join(names[:3])}{more}"
+    who = f"{actor.get('user', 'somebody')}{address}"
+    return f"{who}: {entry.get('verb')} {', '.join(names[:3])}{more}"
 
 
 def _time(row: JournalRow, now: float) -> Text:
@@ -110,7 +112,8 @@ COLUMNS: tuple[Column[JournalRow], ...] = (
     Column("time", "TIME", 9, _time, lambda row: row.at or 0.0),
     Column("level", "LEVEL", 7, _level, lambda row: level_of(row.entry), drop=1),
     Column("stage", "STAGE", 20, _stage, lambda row: str(row.entry.get("stage")), drop=3),
-    Column("cadence", "CADENCE", 16, _cadence, lambda row: str(row.entry.get("cadence")), grow=1, drop=2),
+    Column("cadence", "CADENCE", 16, _cadence,
+           lambda row: str(row.entry.get("cadence")), grow=1, drop=2),
     Column("summary", "WHAT", 20, _summary, grow=5),
 )  # fmt: skip
 

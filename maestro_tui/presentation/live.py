@@ -28,11 +28,12 @@ def run_line(
     elapsed = now - started if started else 0.0
     usual = view.usual_seconds if view else None
     when = times.timer(elapsed) + (f" of ~{times.timer(usual)}" if usual else "")
+    most = f" of {view.max_attempts}" if view else ""
     chunks = [
         (0, line((f" {RUNNING.glyph} ", f"{style}.strong"), (data(running.cadence, 60), "title"))),
         (1, line((when, "text"))),
         (2, line((data(running.activity, 60), "accent")) if running.activity else Text("", end="")),
-        (3, line((f"attempt {running.attempt}" + (f" of {view.max_attempts}" if view else ""), "muted"))),
+        (3, line((f"attempt {running.attempt}{most}", "muted"))),
         (4, bar(elapsed / usual, 16, style) if usual else Text("", end="")),
         (5, _ends(running, now)),
         (6, line((f"pid {running.pid}", "faint")) if running.pid else Text("", end="")),
@@ -49,21 +50,30 @@ def nothing_runs(snapshot: Snapshot, now: float) -> list[Text]:
     """What is next, and what waits for a person."""
     lines = [line(("Nothing is running.", "title")), line("")]
     if snapshot.emergency_stop is not None:
-        lines.append(line(("The emergency stop is engaged. ", "bad"), ("ctrl+x ctrl+x", "key"), (" lifts it.", "text")))  # fmt: skip
+        lines.append(_hint("The emergency stop is engaged.", "bad", "ctrl+x ctrl+x", "lifts it"))
     elif snapshot.consumer.word != "live":
         lines.append(line(("No consumer runs ticks now: ", "warn"), ("maestro-tui run", "code")))
-    due = sorted((view.next_due, view.name) for view in snapshot.cadences if view.next_due)[:4]
-    for at, name in due:
-        when = f"in {times.left(at, now)}" if at > now else "due now"
-        lines.append(line((f"{times.face(at, now):>9}  ", "muted"), (data(name, 50), "text"), (f"  {when}", "muted")))  # fmt: skip
-    held = [
-        view
-        for view in snapshot.cadences
-        if cadence_look(view, snapshot.consumer).style in ("bad", "probe")
-    ]
-    if held:
+    due = sorted((view.next_due, view.name) for view in snapshot.cadences if view.next_due)
+    lines += [_due(at, name, now) for at, name in due[:4]]
+    looks = [cadence_look(view, snapshot.consumer) for view in snapshot.cadences]
+    held = sum(look.style in ("bad", "probe") for look in looks)
+    if held or snapshot.counts.dlq:
         lines.append(line(""))
-        lines.append(line((plural(len(held), "cadence is", "cadences are") + " held by a circuit: ", "text"), ("e", "key"), (" says why", "muted")))  # fmt: skip
+    if held:
+        words = plural(held, "cadence is", "cadences are")
+        lines.append(_hint(f"{words} held by a circuit:", "text", "e", "says why"))
     if snapshot.counts.dlq:
-        lines.append(line((plural(snapshot.counts.dlq, "dead letter") + " to look at: ", "text"), ("2", "key")))  # fmt: skip
+        words = plural(snapshot.counts.dlq, "dead letter")
+        lines.append(_hint(f"{words} to look at:", "text", "2", ""))
     return lines
+
+
+def _due(at: float, name: str, now: float) -> Text:
+    when = f"in {times.left(at, now)}" if at > now else "due now"
+    return line(
+        (f"{times.face(at, now):>9}  ", "muted"), (data(name, 50), "text"), (f"  {when}", "muted")
+    )
+
+
+def _hint(text: str, style: str, key: str, does: str) -> Text:
+    return line((f"{text} ", style), (key, "key"), (f" {does}", "muted"))

@@ -82,14 +82,11 @@ def _runs(recap: Recap) -> list[Text]:
 
 def _events(recap: Recap) -> list[Text]:
     stages = Counter(_text(one.get("stage")) for one in recap.entries)
-    told = (
-        ("circuit_opened", "circuit", "opened", "bad"),
-        ("circuit_closed", "circuit", "closed", "ok"),
-    )
-    out = [
-        line(("■ " if style == "bad" else "○ ", style), (plural(stages[stage], noun), "text"), (f" {verb}", "muted"))
-        for stage, noun, verb, style in told if stages[stage]
-    ]  # fmt: skip
+    out = []
+    if count := stages["circuit_opened"]:
+        out.append(line(("■ ", "bad"), (plural(count, "circuit"), "text"), (" opened", "muted")))
+    if count := stages["circuit_closed"]:
+        out.append(line(("○ ", "ok"), (plural(count, "circuit"), "text"), (" closed", "muted")))
     acts = [one for one in recap.entries if one.get("stage") == "operator"]
     out += [line(("◆ ", "accent"), (data(operator_words(one), 200), "text")) for one in acts[-5:]]
     if len(acts) > 5:

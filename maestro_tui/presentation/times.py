@@ -39,7 +39,7 @@ def short(seconds: float) -> str:
 
 
 def timer(seconds: float) -> str:
-    """`42s`, `17m 05s`, `1h 02m`, `2d 3h`: a countdown or a stopwatch, not to be read as a clock."""
+    """`42s`, `17m 05s`, `1h 02m`, `2d 3h`: a countdown or a stopwatch, never like a clock."""
     whole = max(0, int(seconds))
     if whole < MINUTE:
         return f"{whole}s"
@@ -56,7 +56,7 @@ def left(until: float, now: float) -> str:
 
 
 def face(at: float, now: float) -> str:
-    """Clock time: `02:31:05` within the hour, `02:31` today, `Tue 02:31`, `12 Mar` beyond a week."""
+    """Clock time: `02:31:05` within the hour, `02:31` today, `Tue 02:31`, `12 Mar` later."""
     try:
         then, today = time.localtime(at), time.localtime(now)
     except (OverflowError, ValueError, OSError):

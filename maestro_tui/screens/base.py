@@ -6,6 +6,7 @@ sort. Screens hold no domain logic: rows come from the backend in a thread, acts
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
@@ -22,7 +23,7 @@ from maestro_tui.keys import SCREEN_SCOPES, Key, bindings, footer
 from maestro_tui.messages import RowsRead
 from maestro_tui.presentation.cells import line
 from maestro_tui.query import Fields, Query
-from maestro_tui.rows import MANY, Arranged, Order, arrange_rows
+from maestro_tui.rows import MANY, Arranged, Order, Outdated, always, arrange_rows
 from maestro_tui.widgets.filter_bar import FilterBar
 from maestro_tui.widgets.keybar import KeyBar
 from maestro_tui.widgets.strip import Strip
@@ -114,6 +115,7 @@ class ListScreen(ConsoleScreen, Generic[Row]):
         self._ticket = 0
         self._reading = False
         self._read_again = False
+        self._arranging = 0
 
     # ---- given by the subclass ------------------------------------------------------------
 
@@ -167,21 +169,23 @@ class ListScreen(ConsoleScreen, Generic[Row]):
         )
 
     def _read(self, ticket: int) -> None:
-        """In a thread: the answer comes back as a message, an error as None."""
+        """In a thread: the answer comes back as a message."""
+        began = time.monotonic()
         try:
             rows = self.read_rows()
         finally:
             self._reading = False
-        self.post_message(RowsRead(self.NAME, ticket, rows))
+        self.post_message(RowsRead(self.NAME, ticket, rows, time.monotonic() - began))
 
     def on_rows_read(self, message: RowsRead) -> None:
+        """What changed meanwhile is read anew, after a pause that grows with the reading."""
         if message.ticket != self._ticket:
             return
         self.loaded = True
         self.take(message.rows)
         if self._read_again:
             self._read_again = False
-            self.reload()
+            self.set_timer(min(10.0, 3 * message.seconds), self.reload)
 
     def take(self, rows: Sequence[Row]) -> None:
         """These are all rows there are now."""
@@ -189,27 +193,34 @@ class ListScreen(ConsoleScreen, Generic[Row]):
         self.rearrange()
 
     def rearrange(self) -> None:
-        """Filter and sort; in a thread when there are many."""
+        """Filter, sort and group; in a thread when there are many, the last wish alone."""
+        self._arranging += 1
+        if len(self.all_rows) <= MANY:
+            self.show_rows(self._arranged(always))
+        else:
+            work = partial(self._arrange_in_thread, self._arranging)
+            self.console.in_thread(f"arrange-{self.NAME}", work, where=f"sorting {self.NOUN}")
+
+    def _arranged(self, wanted: Callable[[], bool]) -> Arranged[Row]:
         sorting = self.table.state.sorting
         column = next((one for one in self.table.columns if one.key == sorting.key), None)
         order = Order(column.sort if column else None, sorting.reverse)
-        work = partial(
-            arrange_rows, self.all_rows, self.filter, order, self.fields, self.console.now
+        found = arrange_rows(
+            self.all_rows, self.filter, order, self.fields, self.console.now, wanted
         )
-        if len(self.all_rows) <= MANY:
-            self.show_rows(work())
-        else:
-            self.console.in_thread(
-                f"arrange-{self.NAME}", partial(self._arrange, work), where="sorting"
-            )
+        return found._replace(shown=self.group(found.rows))
 
-    def _arrange(self, work: Callable[[], Arranged[Row]]) -> None:
-        arranged = work()
-        self.app.call_from_thread(self.show_rows, arranged)
+    def _arrange_in_thread(self, ticket: int) -> None:
+        try:
+            arranged = self._arranged(lambda: ticket == self._arranging)
+        except Outdated:
+            return
+        if ticket == self._arranging:
+            self.app.call_from_thread(self.show_rows, arranged)
 
     def show_rows(self, arranged: Arranged[Row]) -> None:
         self.table.empty = self.empty()
-        self.table.show(self.group(arranged.rows), self.console.now)
+        self.table.show(arranged.shown, self.console.now)
         self.query_one(FilterBar).count(len(arranged.rows), arranged.total)
         self.show_note()
 

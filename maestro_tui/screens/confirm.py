@@ -47,7 +47,8 @@ class ConfirmOverlay(OverlayScreen[Plan]):
     def lines(self) -> Sequence[Text]:
         out = [line((text, "text")) for text in self._plan.lines]
         if self._plan.word:
-            out += [line(""), line(("Type ", "muted"), (self._plan.word, "key.danger"), (" to go ahead.", "muted"))]  # fmt: skip
+            typed = (self._plan.word, "key.danger")
+            out += [line(""), line(("Type ", "muted"), typed, (" to go ahead.", "muted"))]
         return out
 
     def extra(self) -> Iterable[Widget]:

@@ -130,6 +130,7 @@ class Table(Canvas, Generic[Row]):
 
     def on_resize(self) -> None:
         self._keep_in_view()
+        self.repaint()
 
     def on_focus(self) -> None:
         self.repaint()

@@ -4,6 +4,8 @@
 was made with and remembers what was asked of its operator.
 """
 
+# ruff: noqa: E501  (tables of data read best with one row a line)
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence

@@ -3,6 +3,8 @@
 No consumer runs here, so commands are applied by the console itself; tests/e2e has the rest.
 """
 
+# ruff: noqa: E501  (tables read best with one row a line)
+
 from __future__ import annotations
 
 import json
@@ -133,7 +135,9 @@ async def test_cancel_has_the_focus(root: Layout, key: str) -> None:
 
 async def test_o_holds_a_circuit_open_c_closes_it_and_u_opens_it_again(root: Layout) -> None:
     def is_open() -> bool:
-        return root.circuit_open.exists() and "invoice-chaser" in read_json(root.circuit_open)["open"]
+        return (
+            root.circuit_open.exists() and "invoice-chaser" in read_json(root.circuit_open)["open"]
+        )
 
     async with console(Backend(root)) as (app, pilot):
         await on(app, pilot, "invoice-chaser")
@@ -186,7 +190,7 @@ async def test_one_first_retries_only_the_first(root: Layout) -> None:
 
 
 async def test_d_discards_what_is_marked_and_u_restores_it(root: Layout) -> None:
-    async with console(Backend(root)) as (app, pilot):
+    async with console(Backend(root)) as (_, pilot):
         await pilot.press("2")
         await see(pilot, "exit 2: other")
         await pilot.press("ctrl+a", "D")
@@ -211,7 +215,7 @@ async def test_an_act_hits_the_rows_that_were_shown_when_the_key_went_down(root:
 
 
 async def test_the_chord_engages_and_asks_before_it_lifts(root: Layout) -> None:
-    async with console(Backend(root)) as (app, pilot):
+    async with console(Backend(root)) as (_, pilot):
         await pilot.press("ctrl+x")
         await pilot.pause()
         assert not root.emergency_stop.exists()
@@ -226,7 +230,7 @@ async def test_the_chord_engages_and_asks_before_it_lifts(root: Layout) -> None:
 
 
 async def test_the_chord_works_over_an_overlay_and_in_a_text_field(root: Layout) -> None:
-    async with console(Backend(root)) as (app, pilot):
+    async with console(Backend(root)) as (_, pilot):
         await pilot.press("slash", "a")
         await pilot.press("ctrl+x", "ctrl+x")
         await until(pilot, root.emergency_stop.exists)
@@ -243,7 +247,7 @@ async def test_a_read_only_console_changes_nothing(root: Layout) -> None:
 
 
 async def test_lower_case_twins_of_dangerous_keys_change_nothing(root: Layout) -> None:
-    async with console(Backend(root)) as (app, pilot):
+    async with console(Backend(root)) as (_, pilot):
         await pilot.press("2")
         await see(pilot, "exit 2: other")
         for key in ("r", "c", "o", "t", "x"):
@@ -273,6 +277,6 @@ async def test_a_note_is_kept_and_shows_in_the_next_console(root: Layout) -> Non
         await see(pilot, "2 × exit 1: boom")
         await pilot.press("g", "m", "a", "s", "k", "enter")
         await see(pilot, "✎ ask")
-    async with console(Backend(root)) as (app, pilot):
+    async with console(Backend(root)) as (_, pilot):
         await pilot.press("2")
         await see(pilot, "✎ ask")

@@ -1,5 +1,7 @@
 """The key table: its rules hold, and help, footer and palette say what it says."""
 
+# ruff: noqa: E501  (tables read best with one row a line)
+
 from __future__ import annotations
 
 import pytest
@@ -83,7 +85,7 @@ def test_help_in_two_columns_has_the_same_keys() -> None:
 
 
 def test_the_footer_of_the_board_begins_with_open() -> None:
-    assert [key.id for key in footer(SCREEN_SCOPES["board"])][0] == "view.open"
+    assert footer(SCREEN_SCOPES["board"])[0].id == "view.open"
 
 
 def test_the_palette_shows_the_shell_command_of_an_act() -> None:

@@ -1,13 +1,15 @@
 """Rows of the lists: dead letters by signature, journal, doctor, costs, recap, explain, sorting."""
 
+# ruff: noqa: E501  (tables read best with one row a line)
+
 from __future__ import annotations
 
 import pytest
 
 from maestro_core.observe.explain import explain
-from maestro_tui.presentation import costs, dead, doctor, journal
+from maestro_tui.presentation import costs, dead, doctor
 from maestro_tui.presentation.columns import arrange
-from maestro_tui.presentation.dead import DeadRow, GroupRow, dead_rows, grouped
+from maestro_tui.presentation.dead import GroupRow, dead_rows, grouped
 from maestro_tui.presentation.explain import KEYS, explain_lines
 from maestro_tui.presentation.journal import journal_rows, operator_words, summary
 from maestro_tui.presentation.recap import recap_lines, recap_of, worth_telling
@@ -30,7 +32,9 @@ def test_one_cause_is_one_group_and_a_single_one_is_just_a_row() -> None:
     kinds = [type(row).__name__ for row in rows]
     assert kinds == ["GroupRow", "DeadRow", "DeadRow", "DeadRow", "DeadRow", "DeadRow"]
     assert isinstance(rows[0], GroupRow)
-    assert rows[0].ids == tuple(view.tick.id for view in DEAD if "no invoices" in str(view.tick.last_error))
+    assert rows[0].ids == tuple(
+        view.tick.id for view in DEAD if "no invoices" in str(view.tick.last_error)
+    )
 
 
 def test_a_closed_group_hides_its_rows() -> None:
@@ -53,7 +57,14 @@ def test_details_have_the_tick_every_failure_and_the_end_of_stderr() -> None:
 
 @pytest.mark.parametrize(
     ("query", "count"),
-    [("cadence:invoice", 3), ("error:529", 1), ("class:network", 1), ("age:<1h", 3), ("exit:=1", 5), ("state:dlq", 5)],
+    [
+        ("cadence:invoice", 3),
+        ("error:529", 1),
+        ("class:network", 1),
+        ("age:<1h", 3),
+        ("exit:=1", 5),
+        ("state:dlq", 5),
+    ],
 )
 def test_dead_letters_answer_to_fields(query: str, count: int) -> None:
     found = arrange_rows(dead_rows(DEAD), parse(query), Order(), dead.fields, NOW)
@@ -74,7 +85,11 @@ def test_an_act_on_many_names_three_and_counts_the_rest() -> None:
 
 
 def test_entries_of_any_shape_are_rows() -> None:
-    odd = [{}, {"ts": 7, "stage": None}, {"ts": "never", "actor": "x", "stage": "operator", "targets": 3}]
+    odd = [
+        {},
+        {"ts": 7, "stage": None},
+        {"ts": "never", "actor": "x", "stage": "operator", "targets": 3},
+    ]
     assert [row.at for row in journal_rows(odd)] == [None, None, None]
     assert "somebody" in summary(odd[2])
 
@@ -103,7 +118,9 @@ def test_a_check_that_could_not_find_out_is_not_called_skipped() -> None:
 
 def test_details_of_a_check_have_the_remedy() -> None:
     finding = next(one for one in FINDINGS if one.status == "fail")
-    assert "ANTHROPIC_API_KEY=" in plain(doctor.details(doctor.CheckRow(finding.id, finding.title, finding)))
+    assert "ANTHROPIC_API_KEY=" in plain(
+        doctor.details(doctor.CheckRow(finding.id, finding.title, finding))
+    )
 
 
 # ---- costs --------------------------------------------------------------------------------
@@ -128,7 +145,9 @@ def test_a_chart_of_nothing_is_still_a_chart() -> None:
     assert len(costs.chart([], costs.days_back(NOW, 7), 80)) == costs.CHART_LINES
 
 
-@pytest.mark.parametrize(("number", "shown"), [(812, "812"), (12_400, "12.4k"), (3_100_000, "3.1M")])
+@pytest.mark.parametrize(
+    ("number", "shown"), [(812, "812"), (12_400, "12.4k"), (3_100_000, "3.1M")]
+)
 def test_big_numbers(number: float, shown: str) -> None:
     assert costs.count(number) == shown
 
@@ -137,7 +156,10 @@ def test_big_numbers(number: float, shown: str) -> None:
 
 
 def test_columns_drop_in_their_order_and_the_first_ones_stay() -> None:
-    widths = {width: [column.key for column, _ in arrange(dead.COLUMNS, width)] for width in (200, 70, 46, 20)}
+    widths = {
+        width: [column.key for column, _ in arrange(dead.COLUMNS, width)]
+        for width in (200, 70, 46, 20)
+    }
     assert widths[200] == ["cause", "cadence", "tries", "age", "source", "id"]
     assert widths[70] == ["cause", "cadence", "tries", "age"]
     assert widths[20] == ["cause"]

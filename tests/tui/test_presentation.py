@@ -1,5 +1,7 @@
 """Pure presentation: each state, time and cell says what an operator must read, by tables."""
 
+
+
 from __future__ import annotations
 
 from typing import Any
@@ -15,7 +17,14 @@ from maestro_tui.presentation.cadence import card, countdown, counters, details
 from maestro_tui.presentation.cells import bar, choose, fit, line, money, sparkline, spread
 from maestro_tui.presentation.live import nothing_runs, run_line
 from maestro_tui.presentation.strip import Here, banners, first_line, jumps, second_line
-from maestro_tui.presentation.words import CONSUMERS, HOLDS, OUTCOMES, STATES, cadence_look, outcome_look
+from maestro_tui.presentation.words import (
+    CONSUMERS,
+    HOLDS,
+    OUTCOMES,
+    STATES,
+    cadence_look,
+    outcome_look,
+)
 from maestro_tui.widgets.strip import TABS
 from tests.tui.fixed import CADENCES, EMPTY, HOLD, LIVE, NOW, RUNNING, SNAPSHOT, at
 
@@ -56,7 +65,14 @@ def test_what_is_no_time_is_none(text: str | None) -> None:
 
 @pytest.mark.parametrize(
     ("usd", "shown"),
-    [(0, "$0"), (-1, "$0"), (0.003, "<$0.01"), (0.42, "$0.42"), (12.3, "$12.30"), (1204.4, "$1,204")],
+    [
+        (0, "$0"),
+        (-1, "$0"),
+        (0.003, "<$0.01"),
+        (0.42, "$0.42"),
+        (12.3, "$12.30"),
+        (1204.4, "$1,204"),
+    ],
 )
 def test_money(usd: float, shown: str) -> None:
     assert money(usd) == shown
@@ -80,7 +96,14 @@ def test_spread_is_exact_and_keeps_the_right_part(width: int) -> None:
 
 @pytest.mark.parametrize(
     ("share", "shown"),
-    [(0, "────────"), (0.5, "━━━━────"), (1, "━━━━━━━━"), (0.06, "╸───────"), (7, "━━━━━━━━"), (-1, "────────")],
+    [
+        (0, "────────"),
+        (0.5, "━━━━────"),
+        (1, "━━━━━━━━"),
+        (0.06, "╸───────"),
+        (7, "━━━━━━━━"),
+        (-1, "────────"),
+    ],
 )
 def test_a_bar_tells_its_share_without_colour(share: float, shown: str) -> None:
     assert bar(share, 8, "ok").plain == shown
@@ -159,7 +182,11 @@ def test_a_hold_over_all_is_counted_down_on_the_cadence() -> None:
     consumer = replace(LIVE, hold=HOLD)
     view = replace(CADENCES[2], state="quota", next_allowed_at=None)
     when = countdown(view, consumer, NOW)
-    assert (cadence_look(view, consumer).word, when.text, when.face) == ("quota wait", "1h 05m", "03:19")
+    assert (cadence_look(view, consumer).word, when.text, when.face) == (
+        "quota wait",
+        "1h 05m",
+        "03:19",
+    )
 
 
 def test_an_auth_hold_without_an_end_says_so() -> None:
@@ -221,7 +248,10 @@ STOPPED = MarkerView(NOW - 300, "ada", "loops")
         ({"emergency_stop": STOPPED}, "EMERGENCY STOP by ada 5m ago: loops"),
         ({"emergency_stop": MarkerView(None, None, None)}, "EMERGENCY STOP ·"),
         ({"consumer": replace(LIVE, hold=HOLD)}, "QUOTA WAIT 1h 05m until 03:19"),
-        ({"consumer": replace(LIVE, word="stale", beat_at=NOW - 95)}, "no beat of consumer 7001 for 1m35"),
+        (
+            {"consumer": replace(LIVE, word="stale", beat_at=NOW - 95)},
+            "no beat of consumer 7001 for 1m35",
+        ),
         ({"consumer": ConsumerView(word="none")}, "no consumer"),
         ({"consumer": ConsumerView(word="crashed")}, "gone without a clean stop"),
         ({"consumer": replace(LIVE, trouble="disk full")}, "consumer: disk full"),
@@ -251,10 +281,15 @@ def test_all_six_screens_are_named_at_every_width(width: int) -> None:
 
 def test_read_only_and_frozen_are_said() -> None:
     assert "read-only" in second_line(TABS, "board", SNAPSHOT, Here(1, True), NOW, 100).plain
-    assert "FROZEN 12s" in second_line(TABS, "board", SNAPSHOT, Here(1, False, NOW - 12), NOW, 100).plain
+    assert (
+        "FROZEN 12s"
+        in second_line(TABS, "board", SNAPSHOT, Here(1, False, NOW - 12), NOW, 100).plain
+    )
 
 
-@pytest.mark.parametrize(("word", "screen"), [("dead", "dead"), ("today", "costs"), ("open", "board")])
+@pytest.mark.parametrize(
+    ("word", "screen"), [("dead", "dead"), ("today", "costs"), ("open", "board")]
+)
 def test_a_click_on_a_count_goes_to_its_screen(word: str, screen: str) -> None:
     text = first_line(SNAPSHOT, HERE, NOW, 120).plain
     assert jumps(text, text.index(f" {word}") - 1) == screen

@@ -1,5 +1,7 @@
 """The filter language: words, phrases, fields, comparisons, negation, inversion."""
 
+# ruff: noqa: E501  (tables read best with one row a line)
+
 from __future__ import annotations
 
 import pytest
@@ -55,6 +57,10 @@ def test_whatever_is_typed_means_something(text: str) -> None:
     assert matches(parse(text), ROW) in (True, False)
 
 
-@given(st.text(alphabet=st.characters(exclude_characters='!":', exclude_categories=("Z", "C")), min_size=1))
+@given(
+    st.text(
+        alphabet=st.characters(exclude_characters='!":', exclude_categories=("Z", "C")), min_size=1
+    )
+)
 def test_a_word_and_its_negation_never_agree(word: str) -> None:
     assert matches(parse(word), ROW) != matches(parse(f"!{word}"), ROW)
