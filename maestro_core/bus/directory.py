@@ -19,7 +19,7 @@ from maestro_core.bus.letters import Letters
 from maestro_core.bus.producer import disk_error, encode_document, publish_tick
 from maestro_core.bus.shelves import REASON, Shelf, Shelves
 from maestro_core.clock import Clock, SystemClock, iso
-from maestro_core.errors import BadTick, BusError, Refused
+from maestro_core.errors import BadTick, Refused
 from maestro_core.files import FileSystem
 from maestro_core.layout import NAME, Layout
 from maestro_core.models import (
@@ -49,7 +49,8 @@ class DirectoryEngine:
         alive: asked with the owner of a foreign claim; a live owner's claims are left alone.
             Without it every foreign claim counts as abandoned: right under consumer.lock.
 
-    Raises BusError when the folders cannot be made or are not on one disk.
+    Raises BusError when the folders are not on one disk. A disk that fails at the start is no
+    error yet: the first verb that needs it says so, and the bus is opened once it is back.
     """
 
     def __init__(
@@ -66,8 +67,7 @@ class DirectoryEngine:
         self.clock = clock or SystemClock()
         self.fs = fs or files.OsFiles()
         self.shelves = Shelves(layout, self.fs, self.clock)
-        with self.explained("cannot open the bus"):
-            self.shelves.prepare()
+        self._prepared = False
         self.alive = alive
         self.claims = Claims(self.shelves, self.clock, owner, token)
         self.inbox = Inbox(self.fs, self.shelves.folder["inbox"], self.clock, self.reject)
@@ -79,6 +79,8 @@ class DirectoryEngine:
         self.owed: list[tuple[Shelf, str, bytes | None]] = []
         """Names that an interrupted move still has to take away; some only with these bytes."""
         self.owed_flushes: set[Shelf] = set()
+        with suppress(OSError):
+            self._open()  # a disk in trouble may come back: the verbs try again, and say so
 
     # ---- producers -----------------------------------------------------------------------
 
@@ -95,14 +97,11 @@ class DirectoryEngine:
 
     def refresh(self) -> bool:
         with self.explained("cannot read the inbox"):
+            self.shelves.restore()
             self._catch_up()
             self._unblock()
             self._is_new = False
-            try:
-                return self.inbox.refresh()
-            except FileNotFoundError:
-                self.shelves.prepare()  # somebody removed the folder: make it again
-                return self.inbox.refresh()
+            return self.inbox.refresh()
 
     # ---- the consumer's verbs ------------------------------------------------------------
 
@@ -140,7 +139,9 @@ class DirectoryEngine:
         try:
             return self.claims.take(key.id, lambda tick: self._must_wait(tick, held))
         except FileNotFoundError:
-            self._check_folder("claimed")
+            if self.shelves.restore():
+                self.inbox.waiting.add(key)
+                raise
         except FileExistsError:
             self._blocked[key.id] = key
         except BadTick as fault:
@@ -271,13 +272,19 @@ class DirectoryEngine:
 
     @contextmanager
     def explained(self, doing: str) -> Iterator[None]:
-        """OSError -> BusError with what to do about it."""
+        """OSError -> BusError with what to do about it. The first one opens the bus."""
         try:
+            self._open()
             yield
         except FileExistsError:
             raise
         except OSError as error:
             raise disk_error(doing, error) from error
+
+    def _open(self) -> None:
+        if not self._prepared:
+            self.shelves.prepare()
+            self._prepared = True
 
     def _catch_up(self) -> None:
         """What earlier calls left: names to take away, claims to undo, our own arrivals."""
@@ -310,11 +317,6 @@ class DirectoryEngine:
         for blocked in [tick_id] if tick_id else list(self._blocked):
             if key := self._blocked.pop(blocked, None):
                 self.inbox.waiting.add(key)
-
-    def _check_folder(self, shelf: Shelf) -> None:
-        if not self.fs.exists(self.shelves.folder[shelf]):
-            self.shelves.prepare()
-            raise BusError(f"the folder {shelf} was gone and has been made again")
 
 
 def with_failure(tick: Tick, failure: Failure) -> Tick:

@@ -43,24 +43,31 @@ class Shelves:
             "trash": str(layout.trash),
             "quarantine": str(layout.quarantine),
         }
+        self._needed = (*self.folder.values(), str(layout.dedupe), self.tmp)
 
     def prepare(self) -> None:
         """Make what is missing, and flush what a process that was killed had not.
 
         BusError when the folders are not on one file system.
         """
-        bus = self._layout.bus
-        needed = (str(bus), *self.folder.values(), str(self._layout.dedupe), self.tmp)
-        files.ensure_folders(self.fs, (str(bus.parent), *needed))
-        home = self.fs.device(needed[0])
-        foreign = [folder for folder in needed if self.fs.device(folder) != home]
+        bus = str(self._layout.bus)
+        files.ensure_folders(self.fs, (str(self._layout.bus.parent), bus, *self._needed))
+        home = self.fs.device(bus)
+        foreign = [folder for folder in self._needed if self.fs.device(folder) != home]
         if foreign:
             raise BusError(
-                f"{foreign[0]} is on another file system than {needed[0]}",
+                f"{foreign[0]} is on another file system than {bus}",
                 "ticks move between these folders by rename: put them on one disk",
             )
         for shelf in self.folder:
             self.flush(shelf)
+
+    def restore(self) -> bool:
+        """Make folders again that somebody has removed; whether there were any."""
+        if all(self.fs.exists(folder) for folder in self._needed):
+            return False
+        self.prepare()
+        return True
 
     def path(self, shelf: Shelf, tick_id: str) -> str:
         return f"{self.folder[shelf]}/{tick_id}{codec.SUFFIX}"
