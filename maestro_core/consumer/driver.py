@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from typing import Literal
 
 from maestro_core.bus.feed import Feed
@@ -33,17 +34,22 @@ END_WAIT = 5.0
 
 
 class Driver:
-    """One consumer's life. Raises Busy (somebody else has the lock) or SettingsError from `run`."""
+    """One consumer's life. Raises Busy (somebody else has the lock) or SettingsError from `run`.
+
+    `on_pass` is called in its thread after every pass: a sign of life that cannot lie.
+    """
 
     def __init__(
         self, layout: Layout, *, mode: Literal["console", "daemon"], clock: Clock | None = None,
         launcher: Launcher | None = None, feed: Feed | None = None,
+        on_pass: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
         self._layout = layout
         self._mode = mode
         self._clock = clock or SystemClock()
         self._launcher = launcher
         self._feed = feed
+        self._on_pass = on_pass
         self._stops = 0
 
     def stop(self) -> None:
@@ -69,10 +75,12 @@ class Driver:
         consumer = Consumer(ports, mode=self._mode)
         try:
             consumer.start(afresh=stopped_cleanly(self._layout, fs))
+            ports.launcher.prepare()
             self._loop(consumer, feed, owned, until_idle=until_idle)
             consumer.finish()
         finally:
             _end_runs(consumer)
+            ports.launcher.close()
             feed.close()
             ports.engine.close()
         if not owned.still_ours():
@@ -91,6 +99,7 @@ class Driver:
                 begun = self._stops
                 consumer.begin_stop(at_once=begun > 1)
             pause = consumer.step()
+            self._on_pass()
             if consumer.stopping and not len(consumer.flights):
                 return
             if until_idle and self._idle(consumer):

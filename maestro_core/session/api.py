@@ -59,6 +59,14 @@ class Launcher(Protocol):
         """
         ...
 
+    def prepare(self) -> None:
+        """Get ready to start one at once."""
+        ...
+
+    def close(self) -> None:
+        """Nothing will be started any more; what was got ready goes."""
+        ...
+
     def end_orphans(self, tick_ids: frozenset[str]) -> list[str]:
         """End processes that runs of a dead consumer left behind; one line on each.
 

@@ -87,9 +87,7 @@ class Family:
         """The CLI in a session of its own, with the signals that Python ignores restored."""
         try:
             os.chdir(cwd)
-            self.cli = os.posix_spawn(
-                argv[0], argv, env, setsid=True, setsigdef=(SIGPIPE, SIGXFSZ)
-            )
+            self.cli = os.posix_spawn(argv[0], argv, env, setsid=True, setsigdef=(SIGPIPE, SIGXFSZ))
         except OSError as error:
             say(self.status, f"refused {error.errno}")
             return False

@@ -34,6 +34,7 @@ from maestro_core.session.logs import RunLogs
 from maestro_core.session.outcome import NOT_STARTED, Ending, Tails, conclude
 from maestro_core.session.prompt import PromptError, read_prompt
 from maestro_core.session.recognise import class_of_errno
+from maestro_core.session.spare import Stock
 from maestro_core.session.surroundings import Surroundings, Writes, limits_of
 from maestro_core.session.transcript import Transcript
 from maestro_core.session.work import SubSession
@@ -69,6 +70,7 @@ class SubSessionLauncher:
         self._ledger = ledger
         self._environ = os.environ if environ is None else environ
         self._set_aside: Path | None = None
+        self._stock = Stock()
         self._tell_damage()
 
     def start(self, spec: RunSpec, wake: Callable[[], None]) -> Work:
@@ -86,6 +88,16 @@ class SubSessionLauncher:
             return self._spawn(spec, plan, env, around, wake)
         except (MaestroError, OSError) as error:
             return self._refused(spec, error, started_at, wake)
+        finally:
+            self._stock.fill()
+
+    def prepare(self) -> None:
+        """Have a keeper in waiting for the first run."""
+        self._stock.fill()
+
+    def close(self) -> None:
+        """Nothing is to be started any more."""
+        self._stock.close()
 
     def _tell_damage(self) -> None:
         """Journal once that the ledger was damaged and begun anew."""
@@ -123,7 +135,7 @@ class SubSessionLauncher:
         try:
             stdin = logs.supply(plan.stdin)
             self._note_begin(spec, iso(now), logs)
-            child = Child()
+            child = Child(self._stock.take())
             child.start(
                 plan.argv, cwd=self._layout.root, env=env,
                 files=(stdin, *logs.outputs()), grace=spec.kill_grace_seconds,

@@ -78,6 +78,12 @@ class FakeLauncher:
         seconds, result = self.script(spec)
         return FakeWork(spec, self.clock, seconds, result)
 
+    def prepare(self) -> None:
+        """Nothing to get ready."""
+
+    def close(self) -> None:
+        """Nothing was got ready."""
+
     def end_orphans(self, tick_ids: frozenset[str]) -> list[str]:
         self.orphans_of.append(tick_ids)
         return []

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from maestro_core.clock import SystemClock
 from maestro_core.layout import Layout
-from maestro_core.session import processes
+from maestro_core.session import keeper, processes
 from maestro_core.session.api import Work
 from maestro_core.session.ledger import Ledger
 from maestro_core.session.orphans import end_orphans
@@ -152,12 +152,59 @@ def test_a_keeper_that_was_killed_leaves_the_consumer_to_end_the_family(
     bench: Bench, escape: str
 ) -> None:
     work = start(bench, escape, "exec sleep 600")
-    bench.until(work, lambda: len(bench.alive()) >= 2)
+    bench.until(work, bench.alive)
     work._look(0, force=True)  # type: ignore[attr-defined]
     os.kill(bench.ledger.open_rows()[0].processes[0][0], signal.SIGKILL)
     result = bench.finish(work)
     assert (result.exit_code, result.failure_class) == (-1, "killed")
     assert_gone(bench)
+
+
+# ---- without a subreaper (as on macOS) -------------------------------------------------------
+
+
+@pytest.fixture
+def no_subreaper(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A keeper that adopts nobody, and a consumer that asks psutil."""
+    source = Path(keeper.__file__).read_text()
+    plain = source.replace('LINUX = sys.platform.startswith("linux")', "LINUX = False")
+    assert plain != source
+    variant = tmp_path / "keeper.py"
+    variant.write_text(plain)
+    monkeypatch.setattr(keeper, "__file__", str(variant))
+    monkeypatch.setattr(processes, "_LINUX", False)
+
+
+VISIBLE = [one for one in ESCAPES if "daemon" not in one]
+
+
+@pytest.mark.usefixtures("no_subreaper")
+@pytest.mark.parametrize("escape", VISIBLE)
+@pytest.mark.parametrize("end", ["cancel", "at once"])
+def test_the_consumer_alone_ends_what_it_could_see(bench: Bench, escape: str, end: str) -> None:
+    then, act, outcome = ENDS[end]
+    work = start(bench, escape, then)
+    assert work.poll() is None
+    act(work)
+    assert bench.finish(work).outcome == outcome
+    assert_gone(bench)
+
+
+@pytest.mark.usefixtures("no_subreaper")
+@pytest.mark.parametrize("escape", [one for one in VISIBLE if "no environment" not in one])
+def test_after_a_normal_exit_the_marker_finds_the_rest(bench: Bench, escape: str) -> None:
+    work = start(bench, escape, "exit 0")
+    assert bench.finish(work).ok
+    assert_gone(bench)
+
+
+@pytest.mark.usefixtures("no_subreaper")
+def test_the_keeper_alone_ends_the_cli_of_a_consumer_that_is_gone(bench: Bench) -> None:
+    bench.script("trap '' TERM; ./sleeper & echo $$ >> pids; while :; do sleep 0.1; done")
+    work = bench.start(grace=0.2)
+    wait_until(lambda: len(_pids(bench)) == 2)
+    work._child.close()  # type: ignore[attr-defined]
+    wait_until(lambda: not bench.alive(), what="the end of the CLI and its group")
 
 
 # ---- the consumer dies ---------------------------------------------------------------------

@@ -136,6 +136,12 @@ class SimLauncher:
     def start(self, spec: RunSpec, wake: Callable[[], None]) -> SimWork:
         return SimWork(self._children, self._children.start(spec), self._clock)
 
+    def prepare(self) -> None:
+        """Nothing to get ready."""
+
+    def close(self) -> None:
+        """Nothing was got ready."""
+
     def end_orphans(self, tick_ids: frozenset[str]) -> list[str]:
         orphans = list(self._children.alive.values())
         for child in orphans:
