@@ -66,7 +66,7 @@ def test_ci_names_what_is_missing_where_it_may_not_install(bare: Path) -> None:
     fake(bare, "id", "echo 1000")
     done = attempt(bare, "bash", ".ci/run")
     assert done.returncode == 1
-    assert "missing: make python3 python3-venv" in done.stdout
+    assert "missing: make procps python3 python3-venv" in done.stdout
     assert "install them" in done.stderr
 
 
@@ -74,6 +74,7 @@ def test_ci_runs_the_test_command_of_the_readme_and_ends_as_it_does(bare: Path) 
     command = "make test"
     assert f"\n{command} " in PROJECT.joinpath("README.md").read_text()
     fake(bare, "python3", "exit 0")
+    fake(bare, "ps", "exit 0")
     fake(bare, "make", 'echo "made $*"; exit 7')
     done = attempt(bare, "bash", ".ci/run")
     assert (done.returncode, done.stdout) == (7, "made test\n")
