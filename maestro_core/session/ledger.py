@@ -21,7 +21,7 @@ import msgspec
 
 from maestro_core.errors import MaestroError
 from maestro_core.files import FILE_MODE, OsFiles
-from maestro_core.models import RunResult, RunRow, Usage
+from maestro_core.models import RunResult, RunRow
 from maestro_core.session.ledger_rows import (
     COLUMNS,
     COST_KEYS,
@@ -178,17 +178,6 @@ class Ledger:
         """One run, or None."""
         found = self._read(f"SELECT {COLUMNS} FROM runs WHERE run_id = ?", (run_id,))
         return row_of(found[0]) if found else None
-
-    def session_usage(self, session_id: str) -> Usage:
-        """What the ended runs of one claude session used together."""
-        names = ("tokens_in", "tokens_out", "tokens_cache_read", "tokens_cache_write")
-        sums = ", ".join(f"coalesce(sum({name}), 0) AS {name}" for name in names)
-        found = self._read(
-            f"SELECT {sums}, total(cost_usd) AS cost_usd FROM runs"
-            " WHERE session_id = ? AND ended_at NOT NULL",
-            (session_id,),
-        )
-        return Usage(**dict(found[0])) if found else Usage()
 
     def cost_since(self, since: str) -> float:
         """USD of the runs that ended at or after that ISO time."""

@@ -44,6 +44,7 @@ class LogCap:
         self.head = _down(cap // HEAD_SHARE)
         """Where the part ends that always stays."""
         self._punched = False
+        self._compacted = False
         self._pause = SLOW
 
     @property
@@ -64,6 +65,8 @@ class LogCap:
 
     def check(self) -> None:
         """Give back what is over the cap."""
+        if self._compacted:
+            return
         try:
             size = self.path.stat().st_size
         except OSError:
@@ -97,8 +100,9 @@ class LogCap:
 
     def compact(self) -> None:
         """Make the file of a run that has ended as small as it should look."""
-        if not self._punched:
+        if not self._punched or self._compacted:
             return
+        self._compacted = True
         temp = self.path.with_name(f".{self.path.name}.tmp")
         fs = OsFiles()
         source = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)

@@ -42,7 +42,9 @@ _PRECISE = (
      r"|Unknown (slash )?command"),
     ("refusal", r"safeguards flagged|violate our Usage Policy"),
     ("output_limit", r"exceeded the \d*\s?output token maximum"),
-    ("network", r"Connection lost mid-response|empty or malformed response"),
+    ("network", r"Connection lost mid-response|empty or malformed response|^Request timed out\."
+     r"|API Error: .{0,200}(ECONN|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH"
+     r"|ConnectionRefused|Connection (error|refused|dropped|closed))"),
     ("max_turns", r"Reached max(imum number of)? turns"),
     ("budget", r"Exceeded USD budget"),
 )  # fmt: skip
@@ -51,8 +53,6 @@ _GENERAL = (
      r"|OAuth token has expired|authentication_error|invalid x-api-key"),
     ("rate_limit", r"Request rejected \(429\)|API Error: 429|rate_limit_error"),
     ("overload", r"API Error: (Repeated )?5\d\d\b|overloaded_error"),
-    ("network", r"API Error: .{0,200}(ECONN|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH"
-     r"|Connection (error|refused|dropped|closed))|^Request timed out\."),
     ("out_of_memory", r"heap out of memory|Cannot allocate memory|\bENOMEM\b"),
     ("cli_too_old", r"[Nn]eeds an update|(newer|later) version of Claude Code|minimum version"),
     ("config", r"error: unknown option|issue with the selected model|requires --verbose"

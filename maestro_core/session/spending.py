@@ -1,9 +1,10 @@
 """Tokens and cost out of stream-json. Pure.
 
-Which numbers to believe (seen with the real CLI): `usage` of a result covers the last part
-only and counts failed attempts; `modelUsage` and `total_cost_usd` add up over the results of
-a run, and over the runs of a resumed session; `model_usage_since_last_result` adds up to
-exactly this run. A run without a result is known by its messages: tokens, but no cost.
+Which numbers to believe (seen with the real CLI, 2.1.197 and 2.1.330): `usage` of a result
+covers its last part only and counts failed attempts. `modelUsage` and `total_cost_usd` add up
+over the results of a run, and in the newer one over the runs of a resumed session too; there
+`model_usage_since_last_result` adds up to exactly this run. A run without a result is known
+by its messages: tokens, but no cost.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from maestro_core.models import Usage
 from maestro_core.session.stream import Event, dict_of, number_of, text_of
@@ -60,8 +60,6 @@ class Spending:
         self._messages: dict[str, tuple[str, _Sum]] = {}
         self._unsettled: dict[str, _Sum] = {}
         """Messages since the last result that are too old to be repeated once more."""
-        self.cumulative = False
-        """The numbers are those of the session, earlier runs of a resumed one included."""
 
     def message(self, message: dict[str, Any]) -> None:
         """An assistant message; the pieces of one message repeat its numbers."""
@@ -81,7 +79,6 @@ class Spending:
         if "model_usage_since_last_result" in event:
             self._add(dict_of(event, "model_usage_since_last_result"))
         else:
-            self.cumulative = True
             self._models.clear()
             self._add(dict_of(event, "modelUsage"))
             self._trust_total(number_of(event, "total_cost_usd"))
@@ -122,10 +119,3 @@ class Spending:
             turns=turns,
             session_id=session_id,
         )
-
-
-def without(usage: Usage, earlier: Usage) -> Usage:
-    """What is left of a resumed session's totals once its earlier runs are taken off."""
-    fields = ("tokens_in", "tokens_out", "tokens_cache_read", "tokens_cache_write", "cost_usd")
-    left = {name: max(0, getattr(usage, name) - getattr(earlier, name)) for name in fields}
-    return replace(usage, **left)

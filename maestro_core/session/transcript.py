@@ -187,11 +187,21 @@ class Transcript:
             target = one_line(text_of(event, "message") or "")
             self._step("denied", text_of(event, "tool_name") or "?", offset, at, target, ok=False)
         elif subtype.startswith("task_"):
+            self._task(event, subtype)
             title = f"{subtype.removeprefix('task_')} {text_of(event, 'status') or ''}".strip()
             target = text_of(event, "summary") or text_of(event, "description") or ""
             self._step("task", f"background task {title}", offset, at, one_line(target))
         else:
             self._note(event, offset, at)
+
+    def _task(self, event: Event, subtype: str) -> None:
+        """Older CLIs tell of background tasks by these events alone."""
+        task = text_of(event, "task_id") or ""
+        status = text_of(event, "status") or text_of(dict_of(event, "patch"), "status")
+        if subtype == "task_started" and event.get("is_backgrounded") is not False:
+            self.background |= {task}
+        elif status in ("completed", "stopped", "killed", "failed"):
+            self.background -= {task}
 
     def _init(self, event: Event, offset: int, at: float | None) -> None:
         if not self.initialised:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from maestro_core.clock import iso
-from maestro_core.models import Running, RunResult, Usage
+from maestro_core.models import Running, RunResult
 from maestro_core.session import processes
 from maestro_core.session.api import RunSpec, StopKind
 from maestro_core.session.child import Child
@@ -25,7 +25,6 @@ from maestro_core.session.logs import RunLogs, tail
 from maestro_core.session.outcome import Cause, Ending, Tails, conclude
 from maestro_core.session.output import Output
 from maestro_core.session.recognise import class_of_errno
-from maestro_core.session.spending import without
 from maestro_core.session.surroundings import Surroundings, oom_kills
 
 Phase = Literal["running", "ending", "killing", "gone"]
@@ -202,21 +201,10 @@ class SubSession:
             outcome=verdict.outcome, exit_code=ending.code, signal=ending.signal,
             failure_class=verdict.failure_class, reason=verdict.reason,
             hold_until=verdict.hold_until, duration=now - self._begun,
-            stdout_path=stdout, stderr_path=stderr, usage=self._usage(),
+            stdout_path=stdout, stderr_path=stderr, usage=self._output.transcript.usage(),
         )  # fmt: skip
         self._write_row(result)
         return result
-
-    def _usage(self) -> Usage:
-        """What this run used, even where the CLI only tells the totals of a resumed session."""
-        transcript = self._output.transcript
-        usage = transcript.usage()
-        if not (transcript.spending.cumulative and usage.session_id):
-            return usage
-        try:
-            return without(usage, self._around.ledger.session_usage(usage.session_id))
-        except LedgerTrouble:
-            return usage
 
     def _ending(self) -> Ending:
         child = self._child

@@ -502,19 +502,6 @@ def test_a_handler_that_fails_or_is_missing(bench: Bench) -> None:
     assert (missing.exit_code, missing.failure_class) == (-4, "cli_missing")
 
 
-def test_a_resumed_session_of_an_old_cli_is_not_counted_twice(bench: Bench) -> None:
-    def total(times: int) -> dict[str, Any]:
-        event = ev.result("x", times=times)
-        del event["model_usage_since_last_result"]
-        return event
-
-    costs = []
-    for times in (1, 2, 4):
-        said = says(bench, ev.init(), ev.assistant(ev.text("x")), total(times))
-        costs.append(round(bench.run(said).usage.cost_usd, 6))
-    assert costs == [0.0005, 0.0005, 0.001]
-
-
 def test_the_clock_of_a_bench_is_the_real_one(bench: Bench) -> None:
     assert isinstance(bench.clock, SystemClock)
     begun = time.monotonic()

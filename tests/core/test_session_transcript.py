@@ -233,6 +233,15 @@ def test_a_task_in_the_background_keeps_a_finished_run_busy() -> None:
     assert found.at_rest
 
 
+def test_older_clis_tell_of_tasks_in_other_words() -> None:
+    found = told(ev.init(), ev.system("task_started", task_id="b1"), ev.result())
+    assert found.finished and not found.at_rest
+    found.feed(ev.line(ev.system("task_updated", task_id="b1", patch={"status": "killed"})))
+    assert found.at_rest
+    in_front = ev.system("task_started", task_id="b2", is_backgrounded=False)
+    assert told(ev.init(), in_front, ev.result()).at_rest
+
+
 # ---- what nobody expects -------------------------------------------------------------------
 
 
