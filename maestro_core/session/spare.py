@@ -18,6 +18,9 @@ from pathlib import Path
 from maestro_core.session import keeper as keeper_module
 from maestro_core.session import processes
 
+GIVE_SECONDS = 5.0
+"""A keeper that does not take its job by then is stopped or stuck: the run does not start."""
+
 
 class Keeper:
     """A keeper's process and our ends of its two lines."""
@@ -26,6 +29,7 @@ class Keeper:
         """Raises OSError when the system has no room for another process."""
         with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
             self._line, leash = socket.socketpair()
+            self._line.settimeout(GIVE_SECONDS)
             ours.callback(self._line.close)
             theirs.callback(leash.close)
             self.status, status = os.pipe()
@@ -57,7 +61,7 @@ class Keeper:
 
     def order(self, letter: bytes) -> None:
         """One byte over the leash. Raises OSError when it is gone."""
-        self._line.send(letter, socket.MSG_NOSIGNAL)
+        self._line.send(letter)
 
     def let_go(self) -> None:
         """Close the leash: without a job it ends, with one it ends the run."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from maestro_core.clock import Clock, SystemClock
 from maestro_core.layout import Layout
@@ -60,6 +62,11 @@ class Bench:
             environ=self.environ,
         )  # fmt: skip
 
+    def close(self) -> None:
+        """Send the keeper in waiting home."""
+        self.launcher.close()
+        self.ledger.close()
+
     def prompt(self, text: str, cadence: str = CADENCE) -> None:
         self.layout.prompt(cadence).write_text(text, encoding="utf-8")
 
@@ -110,6 +117,26 @@ class Bench:
         """Processes that carry this agent root in their environment."""
         root = str(self.layout.root)
         return processes.marked(lambda env: env.get(processes.ROOT) == root)
+
+
+@pytest.fixture
+def new_bench(agent_root: Layout) -> Iterator[Callable[..., Bench]]:
+    """Makes benches on this test's agent root, and clears them away."""
+    made: list[Bench] = []
+
+    def make(**fields: Any) -> Bench:
+        made.append(Bench(agent_root, **fields))
+        return made[-1]
+
+    yield make
+    for bench in made:
+        bench.close()
+
+
+@pytest.fixture
+def bench(new_bench: Callable[..., Bench]) -> Bench:
+    """A bench with the real clock."""
+    return new_bench()
 
 
 def environment_of(lines: str) -> Mapping[str, str]:

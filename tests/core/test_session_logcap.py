@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from maestro_core.layout import Layout
 from maestro_core.session import logcap
 from maestro_core.session.logcap import LogCap, punch
 from tests.core import stream_events as ev
-from tests.core.session_kit import Bench
+from tests.core.session_kit import Bench, bench, new_bench
+
+__all__ = ["bench", "new_bench"]
 
 MIB = 1 << 20
 CAP = 1 * MIB
@@ -149,9 +150,8 @@ def test_a_file_that_grows_fast_is_looked_at_often(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
 def test_a_run_that_writes_a_gigabyte_is_capped_and_not_held_up(
-    agent_root: Layout, stream: str, holes: bool
+    bench: Bench, stream: str, holes: bool
 ) -> None:
-    bench = Bench(agent_root)
     bench.consumer(log_cap_mb=8)
     to = "" if stream == "stdout" else ">&2"
     size = 1000 if holes else 200
@@ -180,8 +180,7 @@ def test_a_run_that_writes_a_gigabyte_is_capped_and_not_held_up(
     assert [one.name for one in bench.layout.subsessions.iterdir() if one.name[0] == "."] == []
 
 
-def test_the_result_after_a_flood_is_not_missed(agent_root: Layout, holes: bool) -> None:
-    bench = Bench(agent_root)
+def test_the_result_after_a_flood_is_not_missed(bench: Bench, holes: bool) -> None:
     bench.consumer(log_cap_mb=2)
     begin, end = bench.layout.root / "begin", bench.layout.root / "end"
     begin.write_bytes(ev.stream(ev.init(), ev.assistant(ev.text("x"))))

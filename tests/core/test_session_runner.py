@@ -8,24 +8,22 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from maestro_core.clock import FakeClock, SystemClock, parse_iso
-from maestro_core.layout import Layout
 from maestro_core.models import RunResult, Tick
 from maestro_core.session.ledger import LedgerTrouble
 from maestro_core.settings import Settings
 from tests.core import stream_events as ev
-from tests.core.session_kit import CADENCE, Bench, environment_of
+from tests.core.session_kit import CADENCE, Bench, bench, environment_of, new_bench
 from tests.support import wait_until
 
-
-@pytest.fixture
-def bench(agent_root: Layout) -> Bench:
-    return Bench(agent_root)
+NewBench = Callable[..., Bench]
+__all__ = ["bench", "new_bench"]
 
 
 def says(bench: Bench, *events: dict[str, Any], name: str = "events") -> str:
@@ -140,8 +138,8 @@ def test_each_empty_log_is_removed_on_its_own(bench: Bench, body: str, kept: lis
     assert (result.stderr_path is not None) == ("stderr" in kept)
 
 
-def test_the_names_of_the_logs_tell_day_cadence_and_time(agent_root: Layout) -> None:
-    bench = Bench(agent_root, clock=FakeClock(1_800_000_000.123))
+def test_the_names_of_the_logs_tell_day_cadence_and_time(new_bench: NewBench) -> None:
+    bench = new_bench(clock=FakeClock(1_800_000_000.123))
     bench.run("echo x")
     second = bench.run("echo y")
     assert second.stdout_path is not None
@@ -264,9 +262,45 @@ def test_a_cap_that_fails_does_not_cost_the_run(
     assert "Input/output" in bench.journal.of("log_cap_trouble")[0]["error"]
 
 
-def test_a_keeper_that_hangs_is_ended_itself(agent_root: Layout) -> None:
+def test_a_keeper_waits_for_the_next_run(bench: Bench) -> None:
+    bench.script("exit 0")
+    bench.launcher.prepare()
+    waiting = bench.launcher._stock._waiting
+    assert waiting is not None
+    work = bench.start()
+    assert bench.ledger.open_rows()[0].processes[0] == waiting.identity
+    assert bench.finish(work).ok
+
+
+def test_a_keeper_that_died_in_waiting_is_replaced(bench: Bench) -> None:
+    bench.launcher.prepare()
+    waiting = bench.launcher._stock._waiting
+    assert waiting is not None
+    waiting.process.kill()
+    waiting.process.wait()
+    assert bench.run("exit 0").ok
+
+
+def test_a_keeper_that_is_stopped_in_waiting_is_a_result(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("maestro_core.session.spare.GIVE_SECONDS", 0.2)
+    monkeypatch.setattr("maestro_core.session.child.START_SECONDS", 0.2)
+    bench.launcher.prepare()
+    waiting = bench.launcher._stock._waiting
+    assert waiting is not None
+    os.kill(waiting.process.pid, signal.SIGSTOP)
+    bench.script("exit 0")
+    bench.environ["FILLER"] = "x" * 1_000_000
+    result = bench.finish(bench.start())
+    assert (result.exit_code, result.failure_class) == (-4, "not_started")
+    waiting.process.kill()
+    waiting.process.wait()
+
+
+def test_a_keeper_that_hangs_is_ended_itself(new_bench: NewBench) -> None:
     clock = FakeClock()
-    bench = Bench(agent_root, clock=clock)
+    bench = new_bench(clock=clock)
     bench.script("echo $$ > pid; exec sleep 600")
     work = bench.start()
     wait_until(bench.pid_file)
@@ -322,9 +356,9 @@ def test_a_run_that_takes_too_long_is_ended_politely(bench: Bench) -> None:
     assert bench.alive() == []
 
 
-def test_time_that_the_machine_sleeps_does_not_count(agent_root: Layout) -> None:
+def test_time_that_the_machine_sleeps_does_not_count(new_bench: NewBench) -> None:
     clock = FakeClock()
-    bench = Bench(agent_root, clock=clock)
+    bench = new_bench(clock=clock)
     bench.script("echo $$ > pid; exec sleep 600")
     work = bench.start(timeout=100.0)
     wait_until(bench.pid_file)
@@ -336,9 +370,9 @@ def test_time_that_the_machine_sleeps_does_not_count(agent_root: Layout) -> None
     assert bench.finish(work).outcome == "timeout"
 
 
-def test_a_wall_clock_that_jumps_ends_nothing(agent_root: Layout) -> None:
+def test_a_wall_clock_that_jumps_ends_nothing(new_bench: NewBench) -> None:
     clock = FakeClock()
-    bench = Bench(agent_root, clock=clock)
+    bench = new_bench(clock=clock)
     bench.script("echo $$ > pid; exec sleep 600")
     work = bench.start(timeout=100.0)
     wait_until(bench.pid_file)
@@ -361,9 +395,9 @@ def test_a_run_that_is_stopped_says_by_what(bench: Bench, kind: Any, at_once: bo
     assert kind in (result.reason or "")
 
 
-def test_term_comes_first_and_kill_after_the_grace(agent_root: Layout) -> None:
+def test_term_comes_first_and_kill_after_the_grace(new_bench: NewBench) -> None:
     clock = FakeClock()
-    bench = Bench(agent_root, clock=clock)
+    bench = new_bench(clock=clock)
     bench.script("trap 'echo asked' TERM; echo $$ > pid; while :; do sleep 0.05; done")
     work = bench.start(timeout=60, grace=30)
     wait_until(bench.pid_file)
@@ -434,9 +468,9 @@ def test_retries_over_the_cap_end_the_run(bench: Bench) -> None:
     assert "retry 4 of 10, 529" in (result.reason or "")
 
 
-def test_a_cli_that_stays_after_its_result_is_ended_after_a_grace(agent_root: Layout) -> None:
+def test_a_cli_that_stays_after_its_result_is_ended_after_a_grace(new_bench: NewBench) -> None:
     clock = FakeClock()
-    bench = Bench(agent_root, clock=clock)
+    bench = new_bench(clock=clock)
     body = says(bench, ev.init(), ev.assistant(ev.text("Hi.")), ev.result("Hi."))
     bench.script(f"{body}; echo $$ > pid; exec sleep 600")
     work = bench.start()
@@ -449,9 +483,9 @@ def test_a_cli_that_stays_after_its_result_is_ended_after_a_grace(agent_root: La
     assert bench.journal.of("subsession_ending")[0]["cause"] == "result"
 
 
-def test_a_task_in_the_background_gets_more_time(agent_root: Layout) -> None:
+def test_a_task_in_the_background_gets_more_time(new_bench: NewBench) -> None:
     clock = FakeClock()
-    bench = Bench(agent_root, clock=clock)
+    bench = new_bench(clock=clock)
     task = ev.system("background_tasks_changed", tasks=[{"task_id": "b1"}])
     body = says(bench, ev.init(), ev.assistant(ev.text("x")), task, ev.result("Hi."))
     bench.script(f"{body}; echo $$ > pid; exec sleep 600")

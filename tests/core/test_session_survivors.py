@@ -13,13 +13,14 @@ import pytest
 from msgspec.structs import replace
 
 from maestro_core.clock import SystemClock
-from maestro_core.layout import Layout
 from maestro_core.session import keeper, processes
 from maestro_core.session.api import Work
 from maestro_core.session.ledger import Ledger
 from maestro_core.session.orphans import end_orphans
-from tests.core.session_kit import CADENCE, Bench
+from tests.core.session_kit import CADENCE, Bench, new_bench
 from tests.support import wait_until
+
+__all__ = ["new_bench"]
 
 LINUX = sys.platform.startswith("linux")
 
@@ -46,8 +47,8 @@ ESCAPES = {
 
 
 @pytest.fixture
-def bench(agent_root: Layout) -> Iterator[Bench]:
-    bench = Bench(agent_root)
+def bench(new_bench: Callable[..., Bench]) -> Iterator[Bench]:
+    bench = new_bench()
     for name, body in (
         ("sleeper", SLEEPER), ("deaf", DEAF), ("family", FAMILY), ("hydra", HYDRA),
     ):  # fmt: skip
@@ -210,7 +211,7 @@ def test_the_keeper_alone_ends_the_cli_of_a_consumer_that_is_gone(bench: Bench) 
 # ---- the consumer dies ---------------------------------------------------------------------
 
 _CONSUMER = """
-import sys, os, time, threading
+import sys, threading
 from maestro_core.layout import Layout
 from tests.core.session_kit import Bench
 bench = Bench(Layout(sys.argv[1]))
@@ -249,6 +250,22 @@ def test_a_run_does_not_outlive_a_consumer_that_is_killed(bench: Bench, escape: 
     wait_until(lambda: not bench.alive(), what="the end of the run")
     assert_gone(bench)
     assert len(bench.ledger.open_rows()) == 1
+
+
+def test_the_keeper_in_waiting_goes_with_its_consumer(bench: Bench) -> None:
+    child = consumer(bench, "exec sleep 600", grace=0.2)
+    keepers = wait_until(
+        lambda: _two_children(child.pid), what="a keeper at work and one in waiting"
+    )
+    kill(child)
+    for pid, token in keepers:
+        wait_until(lambda pid=pid, token=token: not processes.alive(pid, token))
+    assert_gone(bench)
+
+
+def _two_children(parent: int) -> list[tuple[int, str]]:
+    found = [(one.pid, one.token) for one in processes.table().values() if one.parent == parent]
+    return found if len(found) == 2 else []
 
 
 def test_the_next_consumer_ends_what_an_earlier_one_left(bench: Bench) -> None:

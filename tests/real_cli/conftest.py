@@ -74,3 +74,4 @@ def scene(agent_root: Layout, claude: Path, tmp_path: Path) -> Iterator[Scene]:
     scene = Scene(Bench(agent_root, environ=environ), threading.Event())
     yield scene
     scene.close()
+    scene.bench.close()
