@@ -57,6 +57,8 @@ class Ledger:
         self.read_only = read_only
         self.set_aside: Path | None = None
         """Where a damaged file was put; None = nothing was wrong with it."""
+        self.salvaged = 0
+        """Rows that could still be read from it and were taken over."""
         self._lock = threading.RLock()
         self._base: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
@@ -86,9 +88,11 @@ class Ledger:
 
     def begin(self, row: RunRow, start_token: str | None = None) -> None:
         """Note a run that is about to start."""
-        values = values_of(row) | {"start_token": start_token}
+        self._insert("INSERT", values_of(row) | {"start_token": start_token})
+
+    def _insert(self, verb: str, values: dict[str, Any]) -> int:
         marks = ", ".join(f":{name}" for name in values)
-        self._write(f"INSERT INTO runs ({', '.join(values)}) VALUES ({marks})", values)
+        return self._write(f"{verb} INTO runs ({', '.join(values)}) VALUES ({marks})", values)
 
     def spawned(
         self, run_id: str, pid: int | None, start_token: str | None, keeper: tuple[int, str | None]
@@ -111,6 +115,10 @@ class Ledger:
         sets = ", ".join(f"{name} = :{name}" for name in values if name != "run_id")
         self._write(f"UPDATE runs SET {sets} WHERE run_id = :run_id AND ended_at IS NULL", values)
         self._write("DELETE FROM keepers WHERE run_id = ?", (run_id,))
+
+    def add_missing(self, rows: Sequence[RunRow]) -> int:
+        """Add runs of which there is no row, as they are; how many."""
+        return sum(self._insert("INSERT OR IGNORE", values_of(row)) for row in rows)
 
     def prune(self, before: str) -> int:
         """Forget ended runs older than that ISO time; how many."""
@@ -210,6 +218,7 @@ class Ledger:
         self.close()
         self.set_aside = _set_aside(self.path)
         self._base = _writer(self.path)
+        self.salvaged = _salvage(self.set_aside, self._base)
 
     def _write(self, sql: str, values: Any) -> int:
         if self.read_only:
@@ -298,6 +307,25 @@ def _migrate(base: sqlite3.Connection, path: Path) -> None:
 
 def _is_damage(error: sqlite3.DatabaseError) -> bool:
     return any(word in str(error) for word in _DAMAGE)
+
+
+def _salvage(damaged: Path, base: sqlite3.Connection) -> int:
+    """Copy what can still be read, from both ends towards the damage; how many rows."""
+    marks = ", ".join("?" for _ in COLUMNS.split(","))
+    insert = f"INSERT OR IGNORE INTO runs ({COLUMNS}) VALUES ({marks})"
+    kept = 0
+    for order in ("seq", "seq DESC"):
+        try:
+            source = _connect(f"{damaged.as_uri()}?mode=ro")
+            source.text_factory = lambda data: data.decode("utf-8", "replace")
+            try:
+                for row in source.execute(f"SELECT {COLUMNS} FROM runs ORDER BY {order}"):
+                    kept += base.execute(insert, tuple(row)).rowcount
+            finally:
+                source.close()
+        except sqlite3.Error:
+            continue  # this is where the damage begins
+    return kept
 
 
 def _set_aside(path: Path) -> Path:

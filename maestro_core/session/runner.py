@@ -16,6 +16,7 @@ from msgspec.structs import asdict
 
 from maestro_core.clock import Clock, iso
 from maestro_core.errors import MaestroError
+from maestro_core.journal import read_journal
 from maestro_core.layout import Layout
 from maestro_core.models import Running, RunResult, RunRow, Usage, tick_document
 from maestro_core.session import orphans
@@ -33,12 +34,16 @@ from maestro_core.session.ledger import Ledger, LedgerTrouble
 from maestro_core.session.logs import RunLogs
 from maestro_core.session.outcome import NOT_STARTED, Ending, Tails, conclude
 from maestro_core.session.prompt import PromptError, read_prompt
+from maestro_core.session.rebuild import rows_from_journal
 from maestro_core.session.recognise import class_of_errno
 from maestro_core.session.spare import Stock
 from maestro_core.session.surroundings import Surroundings, Writes, limits_of
 from maestro_core.session.transcript import Transcript
 from maestro_core.session.work import SubSession
 from maestro_core.settings import Settings
+
+JOURNAL_ENTRIES = 20_000
+"""How far back a damaged ledger is made up from the journal."""
 
 
 class Plan(Struct, frozen=True):
@@ -100,10 +105,20 @@ class SubSessionLauncher:
         self._stock.close()
 
     def _tell_damage(self) -> None:
-        """Journal once that the ledger was damaged and begun anew."""
-        if self._ledger.set_aside != self._set_aside:
-            self._set_aside = self._ledger.set_aside
-            self._journal.write("error", "ledger_set_aside", path=str(self._set_aside))
+        """After damage: fill the new ledger from the journal, and say so once."""
+        ledger = self._ledger
+        if ledger.set_aside == self._set_aside:
+            return
+        self._set_aside = ledger.set_aside
+        try:
+            entries = read_journal(self._layout, limit=JOURNAL_ENTRIES, contains="run_id")
+            from_journal = ledger.add_missing(rows_from_journal(entries))
+        except LedgerTrouble:
+            from_journal = 0
+        self._journal.write(
+            "error", "ledger_set_aside", path=str(self._set_aside), salvaged=ledger.salvaged,
+            from_journal=from_journal,
+        )  # fmt: skip
 
     def end_orphans(self, tick_ids: frozenset[str]) -> list[str]:
         """See `Launcher`."""

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from maestro_core.clock import FakeClock, SystemClock, parse_iso
+from maestro_core.journal import Journal
 from maestro_core.models import RunResult, Tick
 from maestro_core.session.ledger import LedgerTrouble
 from maestro_core.settings import Settings
@@ -318,6 +319,21 @@ def test_a_damaged_ledger_is_told_once(bench: Bench) -> None:
     assert bench.run("exit 0").ok and bench.run("exit 0").ok
     assert len(bench.journal.of("ledger_set_aside")) == 1
     assert len(bench.ledger.rows()) == 2
+
+
+def test_a_damaged_ledger_is_made_up_from_the_journal(new_bench: NewBench) -> None:
+    first = new_bench()
+    journal = Journal(first.layout, first.clock)
+    journal.write(
+        "info", "subsession_spawn", id="t0", cadence=CADENCE, run_id="r0", attempt=1, pid=1
+    )
+    journal.write("info", "subsession_completed", run_id="r0", exit_code=0, duration_ms=1500)
+    first.ledger.close()
+    first.layout.ledger.write_bytes(b"garbage" * 1000)
+    second = new_bench()
+    assert second.journal.of("ledger_set_aside")[0]["from_journal"] == 1
+    found = second.ledger.get("r0")
+    assert found is not None and (found.outcome, found.duration) == ("ok", 1.5)
 
 
 def test_a_keeper_that_is_killed_ends_its_run(bench: Bench) -> None:
