@@ -36,6 +36,7 @@ OWNERS = {
     "rich": {"maestro_tui"},
     "subprocess": {
         "maestro_core.session", "maestro_core.consumer.jobs", "maestro_core.doctor", "maestro_tui",
+        "maestro_core.service.shell", "maestro_core.notices.hook",
     },
 }  # fmt: skip
 """Library -> the module or package that alone may import it."""

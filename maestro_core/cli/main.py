@@ -53,6 +53,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "estop": ("estop", "emergency stop: nothing is claimed; --clear lifts it"),
     "doctor": ("doctor", "checks with a remedy each"),
     "schedule": ("schedule", "due times, and the timers of launchd or systemd for them"),
+    "service": ("service", "the consumer kept running by launchd or systemd"),
 }
 """Command -> its module in this package, and what it does."""
 

@@ -1,7 +1,8 @@
 """The consumer without a console, for launchd, systemd or a shell.
 
 TERM, INT (ctrl+c) and HUP end it cleanly: runs are ended with their grace time and their ticks
-go back to the inbox. A second signal ends at once.
+go back to the inbox. A second signal ends at once. With --service it waits for its turn while
+another consumer (a console) works here, and slows down when it keeps crashing.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from contextlib import contextmanager
 from maestro_core.cli.main import PROGRAM, Context
 from maestro_core.consumer.driver import Driver
 from maestro_core.errors import ReadOnly
+from maestro_core.service.notify import Notifier
+from maestro_core.service.supervise import Supervision
 from maestro_core.text import visible
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -25,13 +28,19 @@ def configure(parser: argparse.ArgumentParser, _name: str) -> None:
     parser.add_argument(
         "--until-idle", action="store_true", help="end when nothing can be claimed now"
     )
+    parser.add_argument(
+        "--service", action="store_true", help="as `maestro-tui service install` has it started"
+    )
 
 
 def run(arguments: argparse.Namespace, context: Context) -> int:
     layout = context.layout()
     if context.read_only:
         raise ReadOnly("read-only: this session may not run a consumer", "leave out --read-only")
-    worker = _Worker(Driver(layout, mode="daemon"), until_idle=arguments.until_idle)
+    notifier = Notifier(os.environ)
+    driver = Driver(layout, mode="daemon", on_pass=notifier.alive)
+    supervision = Supervision(layout, notifier) if arguments.service else None
+    worker = _Worker(driver, notifier, supervision, until_idle=arguments.until_idle)
     with _handled(worker):
         _say(f"consumer, pid {os.getpid()}, on {visible(str(layout.root))}")
         code = worker.run()
@@ -43,13 +52,25 @@ class _Worker:
     """Runs the driver in a thread of its own: a signal's handler may then take the driver's
     locks, which the main thread, waiting, never holds."""
 
-    def __init__(self, driver: Driver, *, until_idle: bool) -> None:
+    def __init__(
+        self,
+        driver: Driver,
+        notifier: Notifier,
+        supervision: Supervision | None,
+        *,
+        until_idle: bool,
+    ) -> None:
         self._driver = driver
+        self._notifier = notifier
+        self._supervision = supervision
         self._until_idle = until_idle
         self._code = 1
         self._error: BaseException | None = None
 
     def stop(self) -> None:
+        self._notifier.stopping()
+        if self._supervision is not None:
+            self._supervision.stop()
         self._driver.stop()
 
     def run(self) -> int:
@@ -63,9 +84,14 @@ class _Worker:
 
     def _work(self) -> None:
         try:
-            self._code = self._driver.run(until_idle=self._until_idle)
+            supervision = self._supervision
+            self._code = supervision.run(self._drive) if supervision else self._drive()
         except BaseException as error:  # handed to the main thread, which raises it
             self._error = error
+
+
+    def _drive(self) -> int:
+        return self._driver.run(until_idle=self._until_idle)
 
 
 @contextmanager

@@ -103,18 +103,19 @@ def _row(entry: Entry, now: float) -> tuple[str, ...]:
 
 
 def _print_notes(printer: Printer, found: Overview) -> None:
+    for cadence in found.leftovers:
+        printer.note(f"{cadence}: its timer is not wanted any more")
     if not found.entries:
         printer.note("no cadence has a schedule in config/cadences.toml")
-        return
     if found.time_zone is not None:
         printer.note(f"schedules mean {found.time_zone}; shown is this machine's time")
     for entry in found.entries:
         if entry.why is not None:
             printer.note(f"{entry.cadence}: {entry.why}")
-    timers = [entry for entry in found.entries if entry.producer == "timer"]
-    if timers and found.unavailable is not None:
+    jobs = {entry.job for entry in found.entries if entry.producer == "timer"}
+    if jobs and found.unavailable is not None:
         printer.note(f"timers: {found.unavailable}")
-    elif any(entry.job in ("missing", "outdated", "not loaded", "leftover") for entry in timers):
+    elif found.leftovers or jobs & {"missing", "outdated", "not loaded"}:
         printer.note("bring the timers up to date with: maestro-tui schedule install")
 
 
@@ -128,6 +129,7 @@ def _document(layout: Layout, found: Overview, now: float) -> dict[str, object]:
             "available": found.unavailable is None,
             "why": found.unavailable,
         },
+        "leftover_timers": list(found.leftovers),
         "schedules": [_entry_document(entry) for entry in found.entries],
     }
 

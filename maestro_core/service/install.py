@@ -67,7 +67,7 @@ def _carry_out(manager: Manager, plan: list[Step]) -> None:
 
 
 def _told(manager: Manager, plan: list[Step]) -> Report:
-    files, removals, commands = [], [], []
+    files, removals, commands, loads = [], [], [], []
     for step in plan:
         paths = {name: str(manager.folder / name) for name in step.job.files}
         if step.act == "remove":
@@ -75,7 +75,10 @@ def _told(manager: Manager, plan: list[Step]) -> Report:
             removals += sorted(paths.values())
         elif step.act != "keep":
             files += [(paths[name], data.decode()) for name, data in step.job.files.items()]
-            commands += manager.commands("load", step.job)
+            loads += manager.commands("load", step.job)
+    changed = [step for step in plan if step.act != "keep"]
+    refresh = manager.commands("refresh", changed[0].job) if changed else []
+    commands += [*refresh, *loads]
     return Report(
         tuple((step.act, step.job.name) for step in plan),
         tuple(files),

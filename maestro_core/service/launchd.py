@@ -113,9 +113,10 @@ class Launchd:
         """launchd reads a file when it is loaded."""
 
     def load(self, job: Job, *, changed: bool) -> None:
-        if not changed and self.state(job.name).loaded:
-            return
-        self.unload(job)
+        if self.state(job.name).loaded:
+            if not changed:
+                return
+            self.unload(job)
         for command in self.commands("load", job):
             run(self._shell, command)
 
@@ -136,6 +137,7 @@ class Launchd:
         target = f"{self._domain}/{self.label(job.name)}"
         plist = str(self.folder / f"{self.label(job.name)}.plist")
         return {
+            "refresh": [],
             "load": [
                 ["launchctl", "enable", target],
                 ["launchctl", "bootstrap", self._domain, plist],

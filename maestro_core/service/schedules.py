@@ -42,6 +42,8 @@ class Overview(Struct, frozen=True, kw_only=True):
     manager: str | None
     unavailable: str | None
     """Why timers cannot be loaded here and now."""
+    leftovers: tuple[str, ...] = ()
+    """Cadences with a timer that is not wanted any more."""
 
 
 def overview(
@@ -57,6 +59,7 @@ def overview(
         time_zone=settings.schedules.time_zone,
         manager=manager.kind if manager is not None else None,
         unavailable=why,
+        leftovers=tuple(sorted(name for name, (job, _) in told.items() if job == "leftover")),
     )
 
 
@@ -96,8 +99,8 @@ def _jobs(
     }
     for job in wanted:
         told[job.name.removeprefix(TICK)] = _standing(manager, job, present, reachable=reachable)
-    for error in impossible:
-        told[error.schedule.partition(":")[0]] = ("impossible", f"{error.why}; {error.hint}")
+    for one in impossible:
+        told[one.schedule.partition(":")[0]] = ("impossible", f"{one.why}; {one.hint}")
     return told
 
 

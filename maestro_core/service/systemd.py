@@ -162,6 +162,7 @@ class Systemd:
     def commands(self, act: str, job: Job) -> list[list[str]]:
         user, unit = ["systemctl", "--user"], self._main(job.name)
         return {
+            "refresh": [[*user, "daemon-reload"]],
             "load": [[*user, "enable", "--now", unit]],
             "unload": [[*user, "disable", "--now", unit]],
             "restart": [[*user, "reset-failed", unit], [*user, "restart", unit]],
