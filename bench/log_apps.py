@@ -133,8 +133,11 @@ class Console(MaestroApp):
         super().__init__(RootBackend(Layout(root)), consume=True, driver_class=TerminalDriver)
         self.paths, self.count = paths, 0
 
-    async def on_mount(self) -> None:
-        await self.screen.mount(Static("K000000", id="keys"))
+    def on_mount(self) -> None:
+        self.set_timer(1.0, self._put_counter)
+
+    def _put_counter(self) -> None:
+        self.screen.mount(Static("K000000", id="keys"))
 
     def action_bump(self) -> None:
         self.count += 1
@@ -145,7 +148,7 @@ class Console(MaestroApp):
             await self.push_screen(LogOverlay(self.paths[0], "flooded"))
         else:
             await self.push_screen(Four(self.paths))
-        await self.screen.mount(Static("K000000", id="keys"))
+        self._put_counter()
 
 
 class Four(OpaqueScreen):

@@ -9,7 +9,7 @@ import select
 import struct
 import termios
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import psutil
 
@@ -21,11 +21,12 @@ class Terminal:
     """One child. `pump` reads what it sends until a mark is seen or the time is over."""
 
     command: list[str]
+    link: float = 0.0
+    """Bytes a second that are taken from it; 0 = as many as it gives."""
     received: int = 0
     tail: bytes = b""
     pid: int = 0
     fd: int = -1
-    rates: list[int] = field(default_factory=list)
 
     def __enter__(self) -> Terminal:
         self.pid, self.fd = pty.fork()
@@ -51,10 +52,12 @@ class Terminal:
             if not select.select([self.fd], [], [], left)[0]:
                 break
             try:
-                data = os.read(self.fd, 1 << 16)
+                data = os.read(self.fd, 512 if self.link else 1 << 16)
             except OSError:
                 break
             self.received += len(data)
+            if self.link:
+                time.sleep(len(data) / self.link)
             self.tail = (self.tail + data)[-(1 << 17) :]
             if mark is not None and mark in self.tail:
                 return time.monotonic() - begun

@@ -3,6 +3,8 @@
     python bench/log_view.py open  [--size 1e9]     tail of a large file: time and memory
     python bench/log_view.py flood [--seconds 30]   10,000 lines/s followed: CPU, keys, bytes
     python bench/log_view.py four  [--seconds 30]   four logs at once, 2,500 lines/s each
+    python bench/log_view.py slow  [--link 40000]   the flood over a line of so many bytes/s
+    python bench/log_view.py search [--size 1e9]    a text that is not there: time, keys meanwhile
 
 Each line is one tool; all of one command run one after the other on the same file, so only
 figures of the same run may be set side by side. `--only` chooses tools.
@@ -35,7 +37,10 @@ def lines(first: int, count: int) -> bytes:
 
 
 def large_file(folder: Path, size: int) -> Path:
+    """The same file for every tool of a run."""
     path, part = folder / "large.log", lines(0, 100_000)
+    if path.exists():
+        return path
     with path.open("wb") as file:
         while file.tell() < size:
             file.write(part)
@@ -87,6 +92,38 @@ def shown(seconds: float | None) -> str:
     return "more than the patience" if seconds is None else f"{seconds * 1000:.0f} ms"
 
 
+# ---- search -------------------------------------------------------------------------------
+
+
+def search_app(path: Path, patience: float) -> str:
+    """In the console: keys are pressed until the answer is there."""
+    with Terminal(app("console", [path])) as terminal:
+        terminal.pump(20, b"K000000")
+        terminal.press("o")
+        terminal.pump(patience, END)
+        terminal.pump(2.0)
+        before = terminal.memory()
+        terminal.press("/")
+        terminal.pump(0.5)
+        terminal.press("unseen")
+        terminal.pump(0.2)
+        terminal.press("\r")
+        begun, key, worst = time.monotonic(), [], 0.0
+        terminal.pump(0.03)  # until then the line that was typed takes the keys
+        while time.monotonic() - begun < patience:
+            terminal.press("x")
+            key.append(terminal.pump(patience, b"K%06d" % (len(key) + 1)) or patience)
+            worst = max(worst, terminal.memory() - before)
+            if b"no 'unseen' in" in terminal.tail:
+                break
+            terminal.pump(0.02)
+        return (
+            f"{time.monotonic() - begun:.2f} s for {path.stat().st_size / 1e9:.2f} GB, "
+            f"{len(key)} keys meanwhile {1000 * statistics.median(key):.0f} ms median, "
+            f"{1000 * max(key):.0f} ms worst, +{worst:.0f} MB"
+        )
+
+
 # ---- flood --------------------------------------------------------------------------------
 
 
@@ -104,9 +141,10 @@ def write_flood(paths: list[Path], rate: int, seconds: float) -> None:
         time.sleep(0.01)
 
 
-def flood_app(kind: str, paths: list[Path], rate: int, seconds: float) -> str:
-    with Terminal(app(kind, paths)) as terminal:
-        terminal.pump(20, b"K000000")
+def flood_app(kind: str, paths: list[Path], rate: int, seconds: float, link: float = 0) -> str:
+    with Terminal(app(kind, paths), link) as terminal:
+        terminal.pump(30, b"K000000")
+        terminal.pump(3.0 if link else 0.1)
         terminal.press("o")
         terminal.pump(1.0)
         writer = multiprocessing.Process(target=write_flood, args=(paths, rate, seconds))
@@ -157,37 +195,43 @@ def fresh(folder: Path, count: int) -> list[Path]:
     return paths
 
 
+def measure(what: str, tool: str, folder: Path, given: argparse.Namespace) -> str:
+    if what == "search":
+        return search_app(large_file(folder, int(given.size)), given.patience)
+    if what == "open":
+        path = large_file(folder, int(given.size))
+        command = plain_command(tool, path) if tool in PLAIN else None
+        if command:
+            return open_plain(command, given.patience)
+        return open_app(tool, path, given.patience) if tool in APPS else "absent"
+    paths = fresh(folder, 4 if what == "four" else 1)
+    rate = given.rate // len(paths)
+    if tool in APPS:
+        link = given.link if what == "slow" else 0
+        return flood_app(tool, paths, rate, given.seconds, link)
+    command = plain_command(tool, paths[0])
+    return flood_plain(command, paths, rate, given.seconds) if command else "absent"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["open", "flood", "four"])
+    parser.add_argument("what", choices=["open", "flood", "four", "slow", "search"])
     parser.add_argument("--size", type=float, default=1e9)
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--rate", type=int, default=10_000)
+    parser.add_argument("--link", type=float, default=40_000)
     parser.add_argument("--patience", type=float, default=60)
     parser.add_argument("--only", nargs="*", default=[*APPS, *PLAIN])
     given = parser.parse_args()
+    tools = {"search": ["console"], "slow": [tool for tool in given.only if tool in APPS]}
     load = os.getloadavg()[0]
     print(f"{given.what}: load {load:.1f} before, {os.cpu_count()} cores, 160x50", flush=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name, "agent", "logs", "cadence-bus", "subsessions")
         for one in Layout(folder.parents[2]).folders():
             one.mkdir(parents=True, exist_ok=True)
-        if given.what == "open":
-            path = large_file(folder, int(given.size))
-        for tool in given.only:
-            if given.what == "open":
-                command = plain_command(tool, path) if tool in PLAIN else None
-                said = open_plain(command, given.patience) if command else ""
-                said = said or (open_app(tool, path, given.patience) if tool in APPS else "absent")
-            else:
-                paths = fresh(folder, 4 if given.what == "four" else 1)
-                rate = given.rate // len(paths)
-                if tool in APPS:
-                    said = flood_app(tool, paths, rate, given.seconds)
-                else:
-                    command = plain_command(tool, paths[0])
-                    said = flood_plain(command, paths, rate, given.seconds) if command else "absent"
-            print(f"  {tool:8} {said}", flush=True)
+        for tool in tools.get(given.what, given.only):
+            print(f"  {tool:8} {measure(given.what, tool, folder, given)}", flush=True)
 
 
 if __name__ == "__main__":

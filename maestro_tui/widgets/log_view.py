@@ -30,8 +30,8 @@ from maestro_tui.widgets.log_view_watch import Watch
 from maestro_tui.widgets.log_view_window import Place, Window
 from maestro_tui.widgets.table import centred
 
-RUN_COST = 56
-"""About so many bytes go with each painted run of cells apart from its text."""
+RUN_COST = 46
+"""About so many bytes of colours and moves go with each piece of painted text."""
 
 
 class LogView(LogKeys):
@@ -117,15 +117,17 @@ class LogView(LogKeys):
             self.refresh()
             return self.size.width * self.size.height
         dirty: list[Region] = []
+        cost = 0
         strips = self._strips()
         for y, (old, new) in enumerate(zip(self._shown, strips, strict=True)):
             start, end = differing(old, new) if new is not old else (0, 0)
             if start < end:
                 dirty.append(Region(start, y, end - start, 1))
+                cost += end - start + RUN_COST * len(list(new))
         self._shown = strips
         if dirty:
             self.refresh(*dirty)
-        return sum(region.width + RUN_COST for region in dirty)
+        return cost
 
     def render_lines(self, crop: Region) -> list[Strip]:
         if self._painted != (self.size, self.app.theme):

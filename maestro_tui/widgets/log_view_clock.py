@@ -15,11 +15,16 @@ from textual.app import App
 from textual.timer import Timer
 
 INTERVAL = 0.1
-WIRE_BUDGET = 40_000
-"""Bytes a second that frames of logs may send, all views together."""
+WIRE_BUDGET = 30_000
+"""Bytes a second that frames of logs may send, all views together: room on a 320 kbit/s line."""
+
+LEAST_BUDGET = 4_000
+"""What is left of it on a line that is slower still."""
 
 CALM = 20
-"""Looks without anything new after which only every third one is made."""
+"""Looks without anything new after which they are made less often."""
+
+CALM_INTERVAL = 0.3
 
 
 class Ticking(Protocol):
@@ -37,8 +42,8 @@ class Ticking(Protocol):
 class Budget:
     """Frames are spaced so that they cost at most `rate` bytes a second."""
 
-    def __init__(self, rate: int = WIRE_BUDGET) -> None:
-        self.rate = rate
+    def __init__(self, rate: float = WIRE_BUDGET) -> None:
+        self.rate = self._most = rate
         self._free_at = 0.0
 
     def allows(self, now: float) -> bool:
@@ -46,6 +51,13 @@ class Budget:
 
     def spend(self, count: int, now: float) -> None:
         self._free_at = max(now, self._free_at) + count / self.rate
+
+    def saw(self, waiting: int) -> None:
+        """Adapt to the line: down quickly while writes wait for it, up again slowly."""
+        if waiting:
+            self.rate = max(min(LEAST_BUDGET, self._most), self.rate * 0.8)
+        else:
+            self.rate = min(self._most, self.rate * 1.02)
 
 
 class LogClock:
@@ -57,25 +69,35 @@ class LogClock:
         self._views: dict[Ticking, bool] = {}
         self._timer: Timer | None = None
         self._quiet = 0
-        self._ticks = 0
 
     def add(self, view: Ticking) -> None:
         """Begin to look at the file of a view that came on the screen."""
         self._views[view] = True
+        self._quiet = 0
         if self._timer is None:
-            self._timer = self._app.set_interval(INTERVAL, self.tick, name="log clock")
+            self._again()
 
     def remove(self, view: Ticking) -> None:
+        """The clock stops by itself when no view is left."""
         self._views.pop(view, None)
-        if not self._views and self._timer is not None:
+
+    def stop(self) -> None:
+        """Stand still; `tick` can be called by hand."""
+        if self._timer is not None:
             self._timer.stop()
-            self._timer = None
+
+    def _again(self) -> None:
+        interval = CALM_INTERVAL if self._quiet > CALM else INTERVAL
+        self._timer = self._app.set_timer(interval, self._ring, name="log clock")
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._views:
+            self._again()
+            self.tick()
 
     def tick(self) -> None:
         """One look at every file; one frame if there is something to draw and room for it."""
-        self._ticks += 1
-        if self._quiet > CALM and self._ticks % 3:
-            return
         for view in self._views:
             if view.look():
                 self._views[view] = True
@@ -83,8 +105,9 @@ class LogClock:
             self._quiet += 1
             return
         self._quiet = 0
-        now = time.monotonic()
-        if self.budget.allows(now) and backlog(self._app) == 0:
+        now, waiting = time.monotonic(), backlog(self._app)
+        self.budget.saw(waiting)
+        if not waiting and self.budget.allows(now):
             self._draw(now)
 
     def _draw(self, now: float) -> None:

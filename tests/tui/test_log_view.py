@@ -28,9 +28,7 @@ async def running(view: LogView) -> AsyncIterator[Pilot[None]]:
     """The view in an app whose clock stands still: tests look by themselves."""
     app = LogApp(view)
     async with app.run_test(size=SIZE) as pilot:
-        clock = clock_of(app)
-        if clock._timer is not None:
-            clock._timer.pause()
+        clock_of(app).stop()
         await settled(pilot)
         yield pilot
 
@@ -412,6 +410,16 @@ def test_frames_are_spaced_by_what_they_cost() -> None:
     budget.spend(500, 10.0)
     assert not budget.allows(10.4)
     assert budget.allows(10.5)
+
+
+def test_the_budget_shrinks_while_the_line_is_slow_and_comes_back() -> None:
+    budget = Budget(rate=30_000)
+    for _ in range(30):
+        budget.saw(2)
+    assert budget.rate == 4000
+    for _ in range(200):
+        budget.saw(0)
+    assert budget.rate == 30_000
 
 
 async def test_no_frame_is_drawn_while_the_terminal_is_behind(
