@@ -1,7 +1,8 @@
 """The terminal's rough edges: bytes that are no UTF-8, a line that drops, signals to go.
 
 A driver of its own reads the keys: broken bytes become replacement characters, and a
-terminal that is gone ends the console instead of a busy loop.
+terminal that is gone ends the console instead of a busy loop. It tells the wire of keys and
+of the terminal's reports, and its way out never hangs.
 """
 
 from __future__ import annotations
@@ -13,22 +14,75 @@ import signal
 from codecs import getincrementaldecoder
 from typing import TYPE_CHECKING, Any
 
+from textual import events
+from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 from textual._parser import ParseError
 from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 
 from maestro_tui.messages import Shutdown
+from maestro_tui.wire.outlet import Outlet
 
 if TYPE_CHECKING:
     from textual.app import App
+    from textual.message import Message
+
+    from maestro_tui.wire.link import Wire
 
 _READ = 4096
 _WAIT = 0.1
+_LEAVING = 2.0
+"""Seconds that a terminal which has stopped reading has for our last words."""
 _SIGNALS = {signal.SIGHUP: "the terminal hung up", signal.SIGTERM: "it was asked to end"}
 
 
 class TerminalDriver(LinuxDriver):
     """Textual's driver with a reader that survives what real terminals do."""
+
+    wire: Wire | None = None
+
+    def __init__(self, app: App[Any], **rest: Any) -> None:
+        super().__init__(app, **rest)
+        self.outlet = Outlet(self._lost)
+        self._file: Any = self.outlet
+
+    # ---- out --------------------------------------------------------------------------------
+
+    @property
+    def backlog(self) -> int:
+        """Writes that the terminal has not taken yet."""
+        queue = getattr(self._writer_thread, "_queue", None)
+        return queue.qsize() if queue is not None else 0
+
+    def start_application_mode(self) -> None:
+        self.outlet.start_again()
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+        if self.wire is not None:
+            self.wire.open()
+
+    def stop_application_mode(self) -> None:
+        if self.wire is not None:
+            self.wire.close()
+        self.outlet.hurry(_LEAVING)
+        super().stop_application_mode()
+
+    def _lost(self) -> None:
+        self._app.call_later(self._app.post_message, Shutdown("the terminal is gone"))
+
+    # ---- in ---------------------------------------------------------------------------------
+
+    def process_message(self, message: Message) -> None:
+        """Reports are the wire's; what a person does is told to it before the app hears of it."""
+        if isinstance(message, events.CursorPosition):
+            key = _key_like(message)
+            if key is None:
+                if self.wire is not None:
+                    self.wire.reported()
+                return
+            message = key
+        if self.wire is not None and isinstance(message, _DONE_BY_A_PERSON):
+            self.wire.pressed()
+        super().process_message(message)
 
     def run_input_thread(self) -> None:
         """Read keys until the end of the application or of the terminal."""
@@ -39,12 +93,10 @@ class TerminalDriver(LinuxDriver):
             while not self.exit_event.is_set():
                 if selector.select(_WAIT):
                     data = self._read()
-                    if not data:
-                        self._app.call_later(
-                            self._app.post_message, Shutdown("the terminal is gone")
-                        )
+                    if data == b"":
+                        self._lost()
                         break
-                    for event in parser.feed(decode(data)):
+                    for event in parser.feed(decode(data)) if data else ():
                         self.process_message(event)
                 for event in parser.tick():
                     self.process_message(event)
@@ -54,14 +106,28 @@ class TerminalDriver(LinuxDriver):
         except (EOFError, ParseError):
             pass  # half a sequence at the end is nothing
 
-    def _read(self) -> bytes:
-        """What was typed; empty when the terminal is gone."""
+    def _read(self) -> bytes | None:
+        """What was typed; empty when the terminal is gone, None = nothing after all."""
         try:
             return os.read(self.fileno, _READ)
         except (BlockingIOError, InterruptedError):
-            return b""
+            return None
         except OSError:
             return b""
+
+
+_DONE_BY_A_PERSON = (
+    events.Key, events.Paste, events.MouseDown, events.MouseUp, events.MouseScrollDown,
+    events.MouseScrollUp,
+)  # fmt: skip
+
+
+def _key_like(report: events.CursorPosition) -> events.Key | None:
+    """F3 with shift, alt or ctrl reads like a report from the first row, and we never ask there."""
+    if report.y != 0 or report.x == 0:
+        return None
+    keys = ANSI_SEQUENCES_KEYS.get(f"\x1b[1;{report.x + 1}R")
+    return events.Key(keys[0].value, None) if isinstance(keys, tuple) else None
 
 
 def catch_signals(app: App[Any]) -> None:

@@ -28,8 +28,8 @@ class Row(NamedTuple):
     pens: list[Pen]
 
 
-class Screen:
-    """Cells as they should be, and which rows were painted since they were last looked at."""
+class Picture:
+    """Cells as they should be."""
 
     def __init__(self, width: int, height: int, pens: Pens) -> None:
         self.width, self.height, self._pens = width, height, pens
@@ -41,12 +41,13 @@ class Screen:
             return x
         texts, pens = self.rows[y]
         for text, style, control in strip:
-            if control is not None or x >= self.width:
+            if control or x >= self.width:
                 continue
             cells = spread(text)
             end = min(x + len(cells), self.width)
             if end - x < len(cells):
                 cells = _cut(cells, end - x)
+            _part(texts, x, end)
             texts[x:end] = cells
             pens[x:end] = [self._pens.of(style)] * (end - x)
             x = end
@@ -73,9 +74,17 @@ class Screen:
         for y, start, stop in spans:
             for end, (x, strip) in zip(ends[y], chops[y].items(), strict=False):
                 if strip is not None and x < stop and end > start:
-                    self.paint(x, y, strip.crop(0, end - x))
+                    self.paint(x, y, strip.crop(0, min(end, stop) - x))
             painted.add(y)
         return painted
+
+
+def _part(texts: list[str], start: int, end: int) -> None:
+    """Wide characters that the cells from `start` to `end` cut through become blanks."""
+    if start < end and start and texts[start] == "":
+        texts[start - 1] = " "
+    if start < end < len(texts) and texts[end] == "":
+        texts[end] = " "
 
 
 def spread(text: str) -> list[str]:
@@ -90,8 +99,7 @@ def _spread(text: str) -> tuple[str, ...]:
     cells: list[str] = []
     for start, end, width in split_graphemes(text)[0]:
         if width:
-            cells.append(_plain(text[start:end], width))
-            cells.extend([""] * (width - 1) if len(cells[-1]) else [])
+            cells += [_plain(text[start:end], width), *[""] * (width - 1)]
     return tuple(cells)
 
 

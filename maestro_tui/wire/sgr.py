@@ -34,6 +34,11 @@ MOST = 8192
 """Entries of a cache; an app has some hundred styles, blended colours make more of them."""
 
 
+def marks_of(*names: str) -> int:
+    """The bits of those marks."""
+    return sum(1 << bit for bit, (name, _, _) in enumerate(_MARKS) if name in names)
+
+
 class Pens:
     """Pens of styles for one colour system. Links and meta data are left out."""
 
