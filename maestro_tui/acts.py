@@ -95,7 +95,7 @@ def forecast(ticks: Sequence[TickView], snapshot: Snapshot, now: float) -> list[
         view = views.get(cadence)
         lines.append(f"{data(cadence, 60)} ×{count:,}: {usual(view)}")
         total += usual_cost(view) * count
-        if view is not None and (held := _held(view, now)):
+        if view is not None and (held := held_words(view, now)):
             lines.append(f"   {held}")
     if total >= 0.01:
         lines.append(f"Usually {money(total)} together.")
@@ -121,11 +121,14 @@ def usual_cost(view: CadenceView | None) -> float:
     return sum(spent) / len(spent) if spent else 0.0
 
 
-def _held(view: CadenceView, now: float) -> str:
+def held_words(view: CadenceView, now: float) -> str:
+    """What would keep a tick of it waiting, or what one more failure would do; or nothing."""
     if view.state == "open" and view.open_until:
         return f"its circuit is open until {times.face(view.open_until, now)}: they wait"
     if view.state == "paused":
         return "it is paused: they wait until it is resumed"
+    if view.state == "half_open":
+        return "its circuit is half-open: the first one is the probe"
     if view.failures and view.failures + 1 >= view.threshold:
         return f"one more failure opens its circuit ({view.failures} of {view.threshold})"
     return ""
@@ -148,122 +151,6 @@ def discard(ticks: Sequence[TickView]) -> Plan | Refusal:
     )  # fmt: skip
 
 
-# ---- cadences -----------------------------------------------------------------------------
-
-
-def enqueue(views: Sequence[CadenceView], now: float) -> Plan | Refusal:
-    """One tick each into the inbox now."""
-    names = tuple(view.name for view in views)
-    if not names:
-        return Refusal("no cadence is chosen")
-    lines = [f"{data(view.name, 60)}: {usual(view)}" for view in views[:8]]
-    lines += [f"   {held}" for view in views[:8] if (held := _held(view, now))]
-    what = plural(len(names), "tick")
-    return Plan(
-        title=f"Enqueue {what} now", button="Enqueue", risk="cost", targets=names,
-        run=lambda operator: [operator.enqueue(name) for name in names],
-        done=f"{what} enqueued: {', '.join(names[:3])}", lines=tuple(lines),
-        word=str(len(names)) if len(names) > MANY else None, asked="enqueue",
-    )  # fmt: skip
-
-
-def close(views: Sequence[CadenceView], snapshot: Snapshot, now: float) -> Plan | Refusal:
-    """Close circuits and forget failures; with a hold over all cadences, lift that hold."""
-    hold = snapshot.consumer.hold
-    if hold is not None:
-        return Plan(
-            title=f"Lift the {hold.kind} hold", button="Lift", risk="cost", targets=(),
-            run=lambda operator: operator.submit("lift_hold", ["*"]),
-            done=f"{hold.kind} hold lifted", asked="lift",
-            lines=("Every cadence may start at once.", f"It is on: {data(hold.reason, 200)}"),
-        )  # fmt: skip
-    held = [
-        view for view in views if view.state in ("open", "half_open", "backoff") or view.failures
-    ]
-    if not held:
-        return Refusal("nothing to close: its circuit is closed and it has no failures")
-    names = tuple(view.name for view in held)
-    reopen = [(view.name, view.open_until - now) for view in held
-              if view.state == "open" and view.open_until and view.open_until > now]  # fmt: skip
-    undo = _open_plan(tuple(reopen)) if reopen else None
-    return Plan(
-        title=f"Close {_circuits(names)}", button="Close", risk="undo", targets=names,
-        run=lambda operator: operator.submit("circuit_close", names),
-        done=f"closed: {', '.join(names[:3])}", undo=undo, asked="close",
-    )  # fmt: skip
-
-
-def _open_plan(entries: tuple[tuple[str, float | None], ...]) -> Plan:
-    names = tuple(name for name, _ in entries)
-    return Plan(
-        title=f"Hold {_circuits(names)} open", button="Hold open", risk="undo", targets=names,
-        run=lambda operator: [
-            operator.submit("circuit_open", [name], seconds=seconds) for name, seconds in entries
-        ],
-        done=f"held open: {', '.join(names[:3])}", asked="hold open",
-    )  # fmt: skip
-
-
-def hold_open(views: Sequence[CadenceView]) -> Plan | Refusal:
-    """Open circuits by hand, for the setting's time."""
-    names = tuple(view.name for view in views)
-    if not names:
-        return Refusal("no cadence is chosen")
-    undo = Plan(
-        title=f"Close {_circuits(names)}", button="Close", risk="undo", targets=names,
-        run=lambda operator: operator.submit("circuit_close", names),
-        done=f"closed: {', '.join(names[:3])}",
-    )  # fmt: skip
-    return _open_plan(tuple((name, None) for name in names))._replace(undo=undo)
-
-
-def probe(views: Sequence[CadenceView]) -> Plan | Refusal:
-    """Let one tick through: success closes the circuit, failure opens it again."""
-    held = [view for view in views if view.state in ("open", "backoff")]
-    if not held:
-        return Refusal("nothing to probe: it is not held by its circuit")
-    names = tuple(view.name for view in held)
-    lines = [f"{data(view.name, 60)}: {usual(view)}" for view in held[:8]]
-    lines.append("Success closes the circuit, failure opens it again for its full time.")
-    if not any(view.waiting for view in held):
-        lines.append("Nothing waits for it now: the next tick will be the probe.")
-    return Plan(
-        title=f"Probe {_circuits(names)}", button="Probe", risk="cost", targets=names,
-        run=lambda operator: operator.submit("circuit_probe", names),
-        done=f"the next tick is a probe: {', '.join(names[:3])}", lines=tuple(lines), asked="probe",
-    )  # fmt: skip
-
-
-def pause(views: Sequence[CadenceView]) -> Plan | Refusal:
-    """Pause the chosen cadences; when all of them are paused, resume them."""
-    if not views:
-        return Refusal("no cadence is chosen")
-    resume = all(view.paused is not None for view in views)
-    names = tuple(view.name for view in views if (view.paused is None) != resume)
-    plan, back = _pause(names), _resume(names)
-    return back._replace(undo=plan) if resume else plan._replace(undo=back)
-
-
-def _pause(names: tuple[str, ...]) -> Plan:
-    return Plan(
-        title=f"Pause {', '.join(names[:3])}", button="Pause", risk="undo", targets=names,
-        run=lambda operator: [operator.pause(name) for name in names],
-        done=f"paused: {', '.join(names[:3])}", asked="pause",
-    )  # fmt: skip
-
-
-def _resume(names: tuple[str, ...]) -> Plan:
-    return Plan(
-        title=f"Resume {', '.join(names[:3])}", button="Resume", risk="undo", targets=names,
-        run=lambda operator: [operator.resume(name) for name in names],
-        done=f"resumed: {', '.join(names[:3])}", asked="resume",
-    )  # fmt: skip
-
-
-def _circuits(names: tuple[str, ...]) -> str:
-    return f"the circuit of {names[0]}" if len(names) == 1 else f"{len(names)} circuits"
-
-
 # ---- runs and everything ------------------------------------------------------------------
 
 
@@ -279,6 +166,20 @@ def stop_run(running: Running, row_id: str, now: float) -> Plan:
             f"Run {data(running.run_id, 60)}{age}, attempt {running.attempt}.",
             "Its process and all it started are ended. Its tick becomes a dead letter.",
             "What it has done so far is not undone.",
+        ),
+    )  # fmt: skip
+
+
+def leave(running: Sequence[Running]) -> Plan:
+    """Leave the console while sub-sessions of its own consumer run."""
+    names = ", ".join(data(one.cadence, 60) for one in running[:3])
+    return Plan(
+        title="Leave the console", button="Leave", risk="cost", targets=(),
+        run=lambda _operator: None, done="",
+        lines=(
+            f"The consumer runs in this console: {names} would be ended.",
+            "Ticks go back to the inbox, no attempt is spent.",
+            "`maestro-tui run` runs cadences without a console.",
         ),
     )  # fmt: skip
 

@@ -13,6 +13,7 @@ from textual.binding import BindingType
 
 from maestro_core.bus.feed import Topic
 from maestro_core.layout import Layout
+from maestro_tui import acts
 from maestro_tui.app_views import ViewsApp
 from maestro_tui.backend import Backend, RootBackend
 from maestro_tui.config import load_config
@@ -47,6 +48,8 @@ class MaestroApp(ViewsApp):
         self.leaving: str | None = None
         """Why the console closed by itself; None = somebody left it."""
         self.consumer: ConsumerThread | None = None
+        self.demo = False
+        """The agent root is a throw-away one: leaving asks nothing."""
         self.faults: tuple[str, ...] = ()
         """What is wrong in the person's own settings: told once the screen is there."""
         self._consume = consume
@@ -62,6 +65,7 @@ class MaestroApp(ViewsApp):
         mask_with(self.backend.redactor())
         if isinstance(self._driver, TerminalDriver):
             catch_signals(self)
+            self.start_wire()
         self.set_keymap(self.keymap_of_user)
         await self.action_go("board")
         self.feed.start()
@@ -77,6 +81,21 @@ class MaestroApp(ViewsApp):
     def on_shutdown(self, message: Shutdown) -> None:
         self.leaving = message.why
         self.exit()
+
+    def action_close_console(self) -> None:
+        """Leave; ask first where that would end a sub-session of this console's own consumer."""
+        running = self.snapshot.running if self.snapshot else ()
+        here = self.consumer is not None and self.consumer.working
+        if here and running and not self.demo:
+            from maestro_tui.screens.confirm import ConfirmOverlay
+
+            self.push_screen(ConfirmOverlay(acts.leave(running)), self._may_leave)
+        else:
+            self.exit()
+
+    def _may_leave(self, plan: acts.Plan | None) -> None:
+        if plan is not None:
+            self.exit()
 
     def _second(self) -> None:
         if self._frozen_at is None:
@@ -146,6 +165,6 @@ def run_console(layout: Layout, *, attach: bool, read_only: bool, demo: bool = F
         RootBackend(layout, read_only=read_only), consume=not (attach or read_only),
         theme=config.theme, keymap=config.keymap, driver_class=TerminalDriver,
     )  # fmt: skip
-    app.faults = config.problems
+    app.faults, app.demo = config.problems, demo
     app.run(mouse=config.mouse)
     return leave(app, demo=demo)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -38,7 +39,15 @@ class ActingApp(BaseApp):
         else:
             from maestro_tui.screens.confirm import ConfirmOverlay
 
-            self.push_screen(ConfirmOverlay(plan), self._answered)
+            self.push_screen(ConfirmOverlay(plan, self._arrivals()), self._answered)
+
+    def _arrivals(self) -> Callable[[], int]:
+        """Counts the rows that come to the list in front from now on: an act leaves them alone."""
+        front = self.front()
+        if not isinstance(front, ListScreen):
+            return int
+        known = front.known_ids()
+        return lambda: len(front.known_ids() - known)
 
     def _answered(self, plan: acts.Plan | None) -> None:
         if plan is not None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from textual.app import App
+from textual.filter import Monochrome, NoColor
 
 from maestro_core.observe.snapshot import Snapshot
 from maestro_tui.backend import Backend
@@ -18,9 +18,10 @@ from maestro_tui.messages import WorkerFailed
 from maestro_tui.presentation.cells import data
 from maestro_tui.presentation.strip import Here
 from maestro_tui.screens.base import ConsoleScreen
+from maestro_tui.wire.app import WiredApp
 
 
-class BaseApp(App[None]):
+class BaseApp(WiredApp):
     """See the module docstring."""
 
     ENABLE_COMMAND_PALETTE = False
@@ -30,6 +31,10 @@ class BaseApp(App[None]):
         self, backend: Backend, *, keymap: Mapping[str, str] | None = None, driver_class: Any = None
     ) -> None:
         super().__init__(driver_class=driver_class)
+        if self.no_color:  # Textual's own choice here is shades of grey
+            self._filters = [
+                NoColor() if isinstance(one, Monochrome) else one for one in self._filters
+            ]
         self.backend = backend
         self.keymap_of_user = dict(keymap or {})
         self.snapshot: Snapshot | None = None

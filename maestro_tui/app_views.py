@@ -70,7 +70,11 @@ class ViewsApp(ActingApp):
         elif self._screen_name != "board":
             await self._show_screen("board")
         else:
-            self.exit()
+            self.action_close_console()
+
+    def action_close_console(self) -> None:
+        """Overridden where leaving may end something."""
+        self.exit()
 
     def action_freeze(self) -> None:
         """Stand still, or go on with the newest."""
@@ -92,8 +96,7 @@ class ViewsApp(ActingApp):
         self.say("reading everything again")
 
     def action_redraw(self) -> None:
-        self.refresh(layout=True)
-        self.screen.refresh(layout=True)
+        self.redraw()
 
     def action_theme(self) -> None:
         names = list(THEMES)

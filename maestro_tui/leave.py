@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING, TextIO
+import os
+from typing import TYPE_CHECKING
 
 from maestro_core.observe.snapshot import Snapshot
 from maestro_tui.presentation.cells import data, plural
@@ -63,9 +63,12 @@ def last_words(snapshot: Snapshot | None, *, here: bool, demo: bool = False) -> 
     return f"No consumer is running: no cadence runs now.{wait}"
 
 
-def _say(text: str, to: TextIO | None = None) -> None:
-    """To the terminal if it is still there."""
+def _say(text: str) -> None:
+    """To the terminal if it is still there; if not, nothing more is written to it at all."""
     try:
-        print(text, file=to or sys.stdout, flush=True)
+        print(text, flush=True)
     except (OSError, ValueError):
-        return  # the terminal is gone; nobody would read it
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for fd in (1, 2):
+            os.dup2(nowhere, fd)
+        os.close(nowhere)

@@ -210,8 +210,8 @@ def failure_lines(failure: Failure, now: float) -> list[Text]:
 
 def _group_details(row: GroupRow, now: float) -> list[Text]:
     keys = line(
-        ("R", "key.danger"), (" retries all of them  ", "muted"),
-        ("D", "key.danger"), (" discards them  ", "muted"),
+        ("R", "key.danger"), (" retries all of them · ", "muted"),
+        ("D", "key.danger"), (" discards them · ", "muted"),
         ("m", "key"), (" writes a note", "muted"),
     )  # fmt: skip
     newest = times.ago(row.newest, now)

@@ -22,7 +22,7 @@ class AskOverlay(OverlayScreen[str]):
         self._title, self._about, self._value = title, about, value
 
     def title_text(self) -> str:
-        return f" {self._title} "
+        return f"{self._title}"
 
     def lines(self) -> Sequence[Text]:
         return [line((data(self._about, 300), "bad"))]

@@ -1,104 +1,27 @@
-"""What every screen has: the strip on top, the filter line, the keys at the bottom.
-
-`ConsoleScreen` is for any screen; `ListScreen` adds a list with cursor, marks, filter and
-sort. Screens hold no domain logic: rows come from the backend in a thread, acts go to the app.
-"""
+"""A screen around one list: cursor, marks, filter, sort, and rows that are read in a thread."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
+from typing import ClassVar, Generic, TypeVar
 
 from rich.text import Text
-from textual.app import ComposeResult
-from textual.binding import BindingType
-from textual.screen import Screen
 from textual.widget import Widget
 
-from maestro_core.bus.feed import Topic
-from maestro_core.observe.snapshot import Snapshot
-from maestro_tui.keys import SCREEN_SCOPES, Key, bindings, footer
 from maestro_tui.messages import RowsRead
 from maestro_tui.presentation.cells import line
 from maestro_tui.query import Fields, Query
 from maestro_tui.rows import MANY, Arranged, Order, Outdated, always, arrange_rows
+from maestro_tui.screens.frame import ConsoleScreen, screen_bindings
 from maestro_tui.widgets.filter_bar import FilterBar
 from maestro_tui.widgets.keybar import KeyBar
-from maestro_tui.widgets.strip import Strip
 from maestro_tui.widgets.table import Table
 
-if TYPE_CHECKING:
-    from maestro_tui.app import MaestroApp
+__all__ = ["ConsoleScreen", "ListScreen", "screen_bindings"]
 
 Row = TypeVar("Row")
-
-
-class ConsoleScreen(Screen[None]):
-    """A screen of the console. Subclasses set NAME and give `body`."""
-
-    NAME: ClassVar[str] = ""
-    CSS_PATH: ClassVar[Any] = "base.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = []
-    TOPICS: ClassVar[frozenset[Topic]] = frozenset()
-    """Changes of these make `reload` run."""
-
-    @property
-    def console(self) -> MaestroApp:
-        return cast("MaestroApp", self.app)
-
-    def compose(self) -> ComposeResult:
-        yield Strip(self.NAME)
-        yield from self.body()
-        yield FilterBar()
-        yield KeyBar(footer(SCREEN_SCOPES[self.NAME], self.can))
-
-    def body(self) -> Iterable[Widget]:
-        """What stands between the strip and the keys."""
-        raise NotImplementedError
-
-    def can(self, key: Key) -> bool:
-        """Does that key do anything on this screen? The app's keys always do."""
-        return "app" in key.scope or hasattr(self, f"action_{key.action.partition('(')[0]}")
-
-    def on_mount(self) -> None:
-        keybar = self.query_one(KeyBar)
-        keybar.keymap = self.console.keymap_of_user
-        keybar.changes = not self.console.backend.read_only
-        self.reload()
-
-    def on_screen_resume(self) -> None:
-        if self.console.snapshot is not None:
-            self.receive(self.console.snapshot)
-
-    def receive(self, snapshot: Snapshot) -> None:
-        """A new snapshot is there, or the screen came to the front."""
-        console = self.console
-        self.query_one(Strip).show(snapshot, console.here, console.now)
-
-    def changed(self, topics: frozenset[Topic]) -> None:
-        """The feed said that these changed."""
-        if topics & self.TOPICS:
-            self.reload()
-
-    def reload(self) -> None:
-        """Read anew what this screen shows beyond the snapshot."""
-
-    def tick(self, now: float) -> None:
-        """A second has passed: countdowns and ages move."""
-        self.query_one(Strip).show(self.console.snapshot, self.console.here, now)
-
-    def show_strip(self) -> None:
-        console = self.console
-        self.query_one(Strip).show(console.snapshot, console.here, console.now)
-
-    def peel(self) -> bool:
-        """Take off one layer of this screen (marks, filter); False when there is none."""
-        return False
-
-    async def on_strip_jumped(self, message: Strip.Jumped) -> None:
-        await self.console.action_go(message.screen_name)
 
 
 class ListScreen(ConsoleScreen, Generic[Row]):
@@ -327,6 +250,10 @@ class ListScreen(ConsoleScreen, Generic[Row]):
         rows = (self.table.row(row_id) for row_id in self.table.state.selection.chosen())
         return [row for row in rows if row is not None]
 
+    def known_ids(self) -> set[str]:
+        """Ids of all rows that there are, shown or not."""
+        return {self.table.row_key(row) for row in self.all_rows}
+
     def action_copy(self) -> None:
         text = "\n".join(self.copy_text(row) for row in self.chosen())
         if text:
@@ -339,8 +266,3 @@ class ListScreen(ConsoleScreen, Generic[Row]):
         """What was requested of rows and is not answered yet."""
         self.table.state.pending = asked
         self.table.repaint()
-
-
-def screen_bindings(name: str) -> list[BindingType]:
-    """Bindings of a screen: the app's own first, so that no default of Textual gets in front."""
-    return cast("list[Any]", bindings(*SCREEN_SCOPES[name]))

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 from rich.text import Text
 from textual.widget import Widget
 
-from maestro_core.observe.snapshot import CadenceView, Snapshot
-from maestro_tui import acts
+from maestro_core.observe.snapshot import Snapshot
+from maestro_tui.acts_cadence import cadence_plan
 from maestro_tui.presentation.board import Cadence, fields
 from maestro_tui.presentation.cadence import details
 from maestro_tui.presentation.cells import line
@@ -143,18 +143,3 @@ class BoardScreen(ListScreen[Cadence]):
             self.console.stop_runs(views)
             return
         self.console.propose(cadence_plan(what, views, snapshot, now))
-
-
-def cadence_plan(
-    what: str, views: Sequence[CadenceView], snapshot: Snapshot, now: float
-) -> acts.Plan | acts.Refusal:
-    """The plan of an act on cadences."""
-    if what == "enqueue":
-        return acts.enqueue(views, now)
-    if what == "close":
-        return acts.close(views, snapshot, now)
-    if what == "hold":
-        return acts.hold_open(views)
-    if what == "probe":
-        return acts.probe(views)
-    return acts.pause(views)

@@ -6,7 +6,7 @@ tried on its first target alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 from rich.text import Text
@@ -31,12 +31,12 @@ class ConfirmOverlay(OverlayScreen[Plan]):
         Binding("right,tab", "app.focus_next", "Right", show=False),
     ]
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, arrived: Callable[[], int] = int) -> None:
         super().__init__(classes="danger" if plan.risk == "final" else "")
-        self._plan = plan
+        self._plan, self._arrived = plan, arrived
 
     def title_text(self) -> str:
-        return f" {data(self._plan.title, 80)} "
+        return f"{data(self._plan.title, 80)}"
 
     @property
     def HINT(self) -> str:  # type: ignore[override]
@@ -46,6 +46,8 @@ class ConfirmOverlay(OverlayScreen[Plan]):
 
     def lines(self) -> Sequence[Text]:
         out = [line((text, "text")) for text in self._plan.lines]
+        if len(self._plan.targets) > 1 and (count := self._arrived()):
+            out.append(line((f"{count:,} came since: left alone.", "warn")))
         if self._plan.word:
             typed = (self._plan.word, "key.danger")
             out += [line(""), line(("Type ", "muted"), typed, (" to go ahead.", "muted"))]

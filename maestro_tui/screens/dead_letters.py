@@ -15,6 +15,7 @@ from maestro_core.bus.feed import Topic
 from maestro_core.models import TickView
 from maestro_core.observe.snapshot import CadenceView
 from maestro_tui import acts
+from maestro_tui.acts_cadence import cadence_plan
 from maestro_tui.presentation.cells import line
 from maestro_tui.presentation.dead import (
     COLUMNS,
@@ -28,7 +29,6 @@ from maestro_tui.presentation.dead import (
 )
 from maestro_tui.query import Fields
 from maestro_tui.screens.base import ListScreen, screen_bindings
-from maestro_tui.screens.board import cadence_plan
 from maestro_tui.widgets.pane import Pane
 from maestro_tui.widgets.table import Table
 

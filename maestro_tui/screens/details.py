@@ -17,7 +17,7 @@ class DetailsOverlay(OverlayScreen[None]):
         self._title, self._make = title, make
 
     def title_text(self) -> str:
-        return f" {self._title} "
+        return f"{self._title}"
 
     def lines(self) -> Sequence[Text]:
         return self._make(self.console.now)

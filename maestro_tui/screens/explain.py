@@ -34,7 +34,7 @@ class ExplainOverlay(OverlayScreen[None]):
         self._cadence = cadence
 
     def title_text(self) -> str:
-        return f" Why is {data(self._cadence, 60)} not running? "
+        return f"Why is {data(self._cadence, 60)} not running?"
 
     def lines(self) -> Sequence[Text]:
         snapshot = self.console.snapshot

@@ -21,7 +21,7 @@ class HelpOverlay(OverlayScreen[None]):
         self._screen_name, self._keymap, self._can = screen, keymap, can
 
     def title_text(self) -> str:
-        return " Keys "
+        return "Keys"
 
     def lines(self) -> Sequence[Text]:
         width = min(int(self.app.size.width * 0.9), 140) - 6

@@ -79,8 +79,8 @@ class OverlayScreen(ModalScreen[Answer]):
         pane.repaint()
 
     def tick(self, _now: float) -> None:
-        """Times move here too."""
-        self.query_one("#body", Pane).show(self.lines(), about="body")
+        """Times move here too, and lines may come and go."""
+        self.show()
 
     def action_scroll_body(self, step: int) -> None:
         self.query_one("#body", Pane).scroll_lines(step)

@@ -36,7 +36,7 @@ class PaletteOverlay(OverlayScreen[str]):
         self._at = 0
 
     def title_text(self) -> str:
-        return " Commands "
+        return "Commands"
 
     def extra(self) -> Iterable[Widget]:
         yield Input(compact=True, placeholder="type what you want to do", id="what")

@@ -18,7 +18,7 @@ class RecapOverlay(OverlayScreen[None]):
         self._recap = recap
 
     def title_text(self) -> str:
-        return " Since you left "
+        return "Since you left"
 
     def lines(self) -> Sequence[Text]:
         snapshot = self.console.snapshot

@@ -1,0 +1,343 @@
+"""The console's own life: screens, layers, freezing, errors in threads, leaving, odd sizes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from maestro_tui.app import MaestroApp
+from maestro_tui.config import load_config
+from maestro_tui.feed import ConsumerThread
+from maestro_tui.leave import last_words
+from maestro_tui.memory import Memory, memory_path
+from maestro_tui.screens.confirm import ConfirmOverlay
+from tests.tui.fixed import CADENCES, DEAD, EMPTY, LIVE, NOW, SNAPSHOT, FixedBackend, dead, run
+from tests.tui.support import console, gone, said, see, shown, until
+
+pytestmark = pytest.mark.anyio
+
+
+def front(app: MaestroApp) -> Any:
+    return app.front()
+
+
+async def test_numbers_tab_and_minus_move_between_screens() -> None:
+    async with console(FixedBackend()) as (app, pilot):
+        for key, name in (("2", "dead"), ("4", "journal"), ("-", "dead"), ("tab", "runs"),
+                          ("shift+tab", "dead"), ("6", "costs"), ("tab", "board")):  # fmt: skip
+            await pilot.press(key)
+            await until(pilot, lambda name=name: name == front(app).NAME, key)  # type: ignore[misc]
+
+
+async def test_escape_peels_one_layer_and_never_leaves() -> None:
+    async with console(FixedBackend()) as (app, pilot):
+        await pilot.press("/", "i", "n", "enter", "space", "?")
+        await see(pilot, "Keys")
+        await pilot.press("escape")
+        await gone(pilot, "Keys ")
+        assert front(app).table.state.selection.marks
+        await pilot.press("escape")
+        assert not front(app).table.state.selection.marks
+        assert front(app).filter
+        await pilot.press("escape")
+        await until(pilot, lambda: not front(app).filter)
+        for _ in range(5):
+            await pilot.press("escape")
+        assert app.is_running
+
+
+async def test_q_goes_back_to_the_board_and_from_there_leaves() -> None:
+    app = MaestroApp(FixedBackend())
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: app.snapshot)
+        await pilot.press("4")
+        await until(pilot, lambda: front(app).NAME == "journal")
+        await pilot.press("q")
+        await until(pilot, lambda: front(app).NAME == "board")
+        await pilot.press("q")
+    assert app.return_code == 0
+
+
+async def test_a_frozen_view_stands_still_until_it_goes_on() -> None:
+    backend = FixedBackend()
+    async with console(backend) as (app, pilot):
+        await pilot.press("p")
+        await see(pilot, "FROZEN")
+        backend.shown = replace(SNAPSHOT, agent="other")
+        backend.clock.advance(100)
+        app.feed.reload()
+        await until(pilot, lambda: app._newest is backend.shown)
+        assert app.now == NOW
+        assert "atlas" in shown(app)
+        await pilot.press("p")
+        await see(pilot, "other")
+        assert app.now == NOW + 100
+
+
+async def test_countdowns_move_by_the_second_without_a_new_snapshot() -> None:
+    backend = FixedBackend()
+    async with console(backend) as (app, pilot):
+        await see(pilot, "17m 25s")
+        backend.clock.advance(5)
+        app._second()
+        await see(pilot, "17m 20s")
+
+
+async def test_a_refresh_leaves_the_cursor_on_its_row() -> None:
+    backend = FixedBackend()
+    async with console(backend) as (app, pilot):
+        table = front(app).table
+        table.move_to(4)
+        assert table.state.selection.cursor == "calendar-sync"
+        more = tuple(replace(view, name=f"new-{view.name}") for view in CADENCES[:3])
+        backend.shown = replace(SNAPSHOT, cadences=more + CADENCES)
+        app.feed.reload()
+        await see(pilot, "new-inbox-processor")
+        assert table.state.selection.cursor == "calendar-sync"
+        assert table.state.selection.index == 7
+
+
+async def test_an_error_in_a_thread_is_a_toast_and_a_journal_line() -> None:
+    class Broken(FixedBackend):
+        def dead_letters(self) -> Any:
+            raise OSError("the disk is on fire")
+
+    backend = Broken()
+    async with console(backend) as (app, pilot):
+        await pilot.press("2")
+        await until(pilot, lambda: any("the disk is on fire" in one for one in said(app)))
+        await until(pilot, lambda: backend.written)
+        assert backend.written[0][:2] == ("error", "console_error")
+        await pilot.press("1")
+        await see(pilot, "inbox-processor")
+
+
+async def test_an_error_in_an_act_is_a_toast() -> None:
+    backend = FixedBackend()
+
+    def broken(cadence: str, reason: str | None = None) -> Any:
+        raise RuntimeError("no such luck")
+
+    backend.operator.pause = broken  # type: ignore[method-assign]
+    async with console(backend) as (app, pilot):
+        await pilot.press("P")
+        await until(pilot, lambda: any("no such luck" in one for one in said(app)))
+        assert app.requested == {}
+
+
+async def test_an_error_in_a_key_is_told_and_the_screen_lives_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with console(FixedBackend()) as (app, pilot):
+
+        def broken() -> None:
+            raise RuntimeError("oops")
+
+        monkeypatch.setattr(front(app), "action_explain", broken)
+        await pilot.press("e")
+        await until(pilot, lambda: any("oops" in one for one in said(app)))
+        await pilot.press("j")
+        assert front(app).table.state.selection.index > 0
+
+
+@pytest.mark.parametrize("size", [(20, 6), (40, 10), (60, 15), (99, 24), (240, 70), (3, 2)])
+async def test_every_screen_at_any_size(size: tuple[int, int]) -> None:
+    async with console(FixedBackend(), size) as (app, pilot):
+        for key in ("2", "3", "4", "5", "6", "?", "escape", "1"):
+            await pilot.press(key)
+            await pilot.pause()
+        assert app.is_running
+
+
+async def test_resizing_while_it_shows_everything() -> None:
+    async with console(FixedBackend()) as (app, pilot):
+        for size in ((60, 15), (240, 70), (81, 24), (120, 36), (30, 8), (100, 20)):
+            await pilot.resize_terminal(*size)
+            await pilot.press("2", "1")
+            await pilot.pause()
+        assert "inbox-processor" in shown(app)
+
+
+async def test_what_arrives_while_a_bulk_act_asks_is_counted() -> None:
+    backend = FixedBackend()
+    async with console(backend) as (app, pilot):
+        await pilot.press("2")
+        await see(pilot, "no invoices here")
+        await pilot.press("ctrl+a", "R")
+        await see(pilot, "Retry 5 dead letters")
+        backend.dead = (*DEAD, dead(9, "news-digest", "exit 9", 1))
+        front(app).reload()
+        await until(pilot, lambda: len(front(app).all_rows) == 6)
+        app._second()
+        await see(pilot, "1 came since: left alone.")
+
+
+async def test_leaving_asks_while_a_run_of_this_console_goes_on() -> None:
+    app = MaestroApp(FixedBackend())
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: app.snapshot)
+
+        class Working(ConsumerThread):
+            working = True  # type: ignore[assignment]
+
+        app.consumer = Working(app.backend.make_consumer, app.post_message)
+        await pilot.press("q")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmOverlay))
+        await see(pilot, "inbox-processor would be ended")
+        await pilot.press("escape")
+        assert app.is_running
+        await pilot.press("q", "y")
+    assert app.return_code == 0
+
+
+async def test_the_recap_comes_after_a_long_absence() -> None:
+    backend = FixedBackend()
+    backend.memory.left_at = NOW - 7200
+    backend.rows = [run("invoice-chaser", 755, 5, "failed"), run("inbox-processor", 258, 41)]
+    async with console(backend) as (app, pilot):
+        await see(pilot, "You were away for 2h 00m")
+        assert "2 runs" in shown(app)
+        await pilot.press("escape")
+        await gone(pilot, "You were away")
+
+
+async def test_no_recap_after_a_moment() -> None:
+    backend = FixedBackend()
+    backend.memory.left_at = NOW - 30
+    async with console(backend) as (app, pilot):
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        assert len(app.screen_stack) == 1
+
+
+async def test_the_palette_runs_what_it_shows() -> None:
+    backend = FixedBackend()
+    async with console(backend) as (_, pilot):
+        await pilot.press(":")
+        await see(pilot, "type what you want to do")
+        await pilot.press(*"pause", "enter")
+        await until(pilot, lambda: backend.operator.asked == [("pause", "inbox-processor")])
+
+
+async def test_keys_of_explain_lift_what_it_shows() -> None:
+    backend = FixedBackend()
+    async with console(backend) as (_, pilot):
+        await pilot.press("right", "e")
+        await see(pilot, "Why is invoice-chaser not running?")
+        await pilot.press("C")
+        wanted = [("circuit_close", ("invoice-chaser",))]
+        await until(pilot, lambda: backend.operator.asked == wanted)
+
+
+async def test_keys_are_remapped_by_id() -> None:
+    backend = FixedBackend()
+    async with console(backend, keymap={"act.pause": "f5"}) as (_, pilot):
+        await pilot.press("P")
+        await pilot.pause()
+        assert backend.operator.asked == []
+        await pilot.press("f5")
+        await until(pilot, lambda: backend.operator.asked)
+
+
+async def test_the_journal_pauses_following_and_counts() -> None:
+    backend = FixedBackend()
+    async with console(backend) as (app, pilot):
+        await pilot.press("4")
+        await see(pilot, "● following")
+        await pilot.press("k")
+        await see(pilot, "PAUSED +0 new")
+        backend.entries = (*backend.entries, {"ts": "2026-11-24T02:14:31.000Z", "stage": "tick"})
+        front(app).reload()
+        await see(pilot, "PAUSED +1 new")
+        await pilot.press("f")
+        await see(pilot, "● following")
+
+
+async def test_sorting_by_a_column_and_back() -> None:
+    async with console(FixedBackend()) as (app, pilot):
+        await pilot.press(">")
+        assert front(app).table.state.selection.ids[0] == "calendar-sync"
+        await pilot.press("s")
+        assert front(app).table.state.selection.ids[0] == "weekly-strategic-memo"
+        await pilot.press("s", "<")
+        assert front(app).table.state.selection.ids[0] == "inbox-processor"
+
+
+# ---- leaving and remembering --------------------------------------------------------------
+
+
+def test_last_words_say_whether_the_agent_goes_on() -> None:
+    assert "goes on: daemon 7001" in last_words(SNAPSHOT, here=False)
+    assert "has stopped" in last_words(SNAPSHOT, here=True)
+    assert "14 ticks wait" in last_words(SNAPSHOT, here=True)
+    assert "No consumer is running" in last_words(EMPTY, here=False)
+    stale = replace(SNAPSHOT, consumer=replace(LIVE, word="stale"))
+    assert "goes on" not in last_words(stale, here=False)
+
+
+def test_memory_is_kept_for_each_root(tmp_path: Path) -> None:
+    env = {"XDG_STATE_HOME": str(tmp_path)}
+    one, other = (Memory(memory_path(Path(root), env), root) for root in ("/a", "/b"))
+    one.leave(NOW)
+    one.note("exit N", "ask finance")
+    again = Memory(memory_path(Path("/a"), env), "/a")
+    assert (again.left_at, again.notes) == (NOW, {"exit N": "ask finance"})
+    assert (other.left_at, other.notes) == (None, {})
+    again.note("exit N", " ")
+    assert Memory(memory_path(Path("/a"), env), "/a").notes == {}
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"left_at": 7, "notes": [1]}', "\x00"])
+def test_a_broken_memory_is_no_memory(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "memory.json"
+    path.write_text(content)
+    found = Memory(path, "/a")
+    assert (found.left_at, found.notes) == (None, {})
+    found.note("x", "y")
+    assert json.loads(path.read_text())["notes"] == {"x": "y"}
+
+
+def test_a_home_that_cannot_be_written_costs_nothing_but_the_memory(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    Memory(tmp_path / "file" / "below" / "m.json", "/a").leave(NOW)
+
+
+def test_no_config_is_the_defaults() -> None:
+    assert load_config({"HOME": "/nonexistent"}).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("theme = 'pink'", "theme 'pink'"),
+        ("mouse = 'no'", "mouse"),
+        ("colour = 1", "unknown setting 'colour'"),
+        ("[keys]\n'act.fly' = 'f'", "no key is called 'act.fly'"),
+        ("[keys]\n'act.retry' = 'D'", "D is bound to both"),
+        ("keys = 3", "[keys] is no table"),
+        ("theme = ", "config.toml"),
+    ],
+)
+def test_faults_of_the_config_are_said_and_left_out(
+    tmp_path: Path, text: str, problem: str
+) -> None:
+    path = tmp_path / "maestro-tui" / "config.toml"
+    path.parent.mkdir()
+    path.write_text(text)
+    found = load_config({"XDG_CONFIG_HOME": str(tmp_path)})
+    assert problem in "\n".join(found.problems)
+    assert found.theme == "maestro-dark"
+
+
+def test_a_good_config_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "maestro-tui" / "config.toml"
+    path.parent.mkdir()
+    path.write_text('theme = "maestro-light"\nmouse = false\n[keys]\n"act.retry" = "f5"\n')
+    found = load_config({"XDG_CONFIG_HOME": str(tmp_path)})
+    assert (found.theme, found.mouse, found.keymap, found.problems) == (
+        "maestro-light", False, {"act.retry": "f5"}, (),
+    )  # fmt: skip
