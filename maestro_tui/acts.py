@@ -41,6 +41,8 @@ class Plan(NamedTuple):
     canary: Plan | None = None
     """The same for the first target alone."""
     asked: str = "requested"
+    waits: bool = False
+    """Goes ahead by itself once nothing runs."""
 
 
 class Refusal(NamedTuple):
@@ -174,12 +176,12 @@ def leave(running: Sequence[Running]) -> Plan:
     """Leave the console while sub-sessions of its own consumer run."""
     names = ", ".join(data(one.cadence, 60) for one in running[:3])
     return Plan(
-        title="Leave the console", button="Leave", risk="cost", targets=(),
+        title="Leave the console", button="Leave", risk="cost", targets=(), waits=True,
         run=lambda _operator: None, done="",
         lines=(
             f"The consumer runs in this console: {names} would be ended.",
             "Ticks go back to the inbox, no attempt is spent.",
-            "`maestro-tui run` runs cadences without a console.",
+            "Or wait: the console leaves by itself as soon as nothing runs.",
         ),
     )  # fmt: skip
 

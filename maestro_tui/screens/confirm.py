@@ -16,6 +16,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Button, Input
 
+from maestro_core.observe.snapshot import Snapshot
 from maestro_tui.acts import Plan
 from maestro_tui.presentation.cells import data, line
 from maestro_tui.screens.overlay import OverlayScreen
@@ -81,6 +82,11 @@ class ConfirmOverlay(OverlayScreen[Plan]):
     def on_button_pressed(self, event: Button.Pressed) -> None:
         chosen: dict[str | None, Any] = {"yes": self._plan, "canary": self._plan.canary}
         self.dismiss(chosen.get(event.button.id))
+
+    def receive(self, snapshot: Snapshot) -> None:
+        """Leaving waits for nothing that has ended meanwhile."""
+        if self._plan.waits and not snapshot.running:
+            self.dismiss(self._plan)
 
     def action_yes(self) -> None:
         if self._plan.word is None:

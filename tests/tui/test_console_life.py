@@ -180,10 +180,6 @@ async def test_leaving_asks_while_a_run_of_this_console_goes_on() -> None:
     app = MaestroApp(FixedBackend())
     async with app.run_test() as pilot:
         await until(pilot, lambda: app.snapshot)
-
-        class Working(ConsumerThread):
-            working = True  # type: ignore[assignment]
-
         app.consumer = Working(app.backend.make_consumer, app.post_message)
         await pilot.press("q")
         await until(pilot, lambda: isinstance(app.screen, ConfirmOverlay))
@@ -192,6 +188,19 @@ async def test_leaving_asks_while_a_run_of_this_console_goes_on() -> None:
         assert app.is_running
         await pilot.press("q", "y")
     assert app.return_code == 0
+
+
+async def test_leaving_waits_for_the_run_to_end() -> None:
+    backend = FixedBackend()
+    app = MaestroApp(backend)
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: app.snapshot)
+        app.consumer = Working(app.backend.make_consumer, app.post_message)
+        await pilot.press("q")
+        await see(pilot, "leaves by itself")
+        backend.shown = replace(SNAPSHOT, running=())
+        app.feed.reload()
+        await until(pilot, lambda: app.return_code is not None)
 
 
 async def test_the_recap_comes_after_a_long_absence() -> None:
@@ -265,6 +274,12 @@ async def test_sorting_by_a_column_and_back() -> None:
         assert front(app).table.state.selection.ids[0] == "weekly-strategic-memo"
         await pilot.press("s", "<")
         assert front(app).table.state.selection.ids[0] == "inbox-processor"
+
+
+class Working(ConsumerThread):
+    """A consumer of this console that works."""
+
+    working = True  # type: ignore[assignment]
 
 
 # ---- leaving and remembering --------------------------------------------------------------
