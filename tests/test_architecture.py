@@ -27,7 +27,7 @@ MEDIAN_FUNCTION = 8
 
 OWNERS = {
     "watchfiles": {"maestro_core.bus.watch"},
-    "httpx": {"maestro_core.doctor"},
+    "httpx": {"maestro_core.doctor", "maestro_core.notices.hook"},
     "dotenv": {"maestro_core.envfile"},
     "sqlite3": {"maestro_core.session.ledger"},
     "psutil": {"maestro_core.session.processes"},
@@ -47,8 +47,9 @@ DOWNWARD = {
     "session": {"base", "bus"},
     "schedule": {"base", "bus"},
     "control": {"base", "bus", "consumer"},
-    "consumer": {"base", "bus", "session", "schedule", "control", "doctor"},
-    "observe": {"base", "bus", "session", "consumer"},
+    "notices": {"base"},
+    "consumer": {"base", "bus", "session", "schedule", "control", "doctor", "notices"},
+    "observe": {"base", "bus", "session", "consumer", "notices"},
     "doctor": {"base", "bus", "session", "consumer", "observe"},
     "demo": {"base", "bus", "session"},
     "cli": {
@@ -62,7 +63,12 @@ DOWNWARD = {
         "demo",
         "schedule",
         "service",
+        "notices",
+        "adopt",
+        "metrics",
     },
+    "adopt": {"base", "bus", "consumer", "observe"},
+    "metrics": {"base", "observe"},
     "service": {"base", "schedule"},
 }
 """Package of the core -> what it may import. `base` are the modules at the top."""

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from maestro_core.cli.main import PROGRAM, Context
 from maestro_core.consumer.driver import Driver
 from maestro_core.errors import ReadOnly
+from maestro_core.layout import Layout
 from maestro_core.service.notify import Notifier
 from maestro_core.service.supervise import Supervision
 from maestro_core.text import visible
@@ -39,13 +40,21 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         raise ReadOnly("read-only: this session may not run a consumer", "leave out --read-only")
     notifier = Notifier(os.environ)
     driver = Driver(layout, mode="daemon", on_pass=notifier.alive)
-    supervision = Supervision(layout, notifier) if arguments.service else None
+    supervision = _supervision(layout, notifier) if arguments.service else None
     worker = _Worker(driver, notifier, supervision, until_idle=arguments.until_idle)
     with _handled(worker):
         _say(f"consumer, pid {os.getpid()}, on {visible(str(layout.root))}")
         code = worker.run()
     _say("consumer ended")
     return code
+
+
+def _supervision(layout: Layout, notifier: Notifier) -> Supervision:
+    """With a journal that tells people of a crash loop."""
+    from maestro_core.notices.make import noting_journal
+
+    journal, _ = noting_journal(layout)
+    return Supervision(layout, notifier, journal=journal)
 
 
 class _Worker:

@@ -29,6 +29,8 @@ from maestro_core.service.status import ServiceStatus, service_status, wanted_jo
 from maestro_core.settings import examine_settings, load_settings
 
 SHOWN_STARTS = 5
+GONE_WAIT = 60.0
+"""Seconds to get the last notice out."""
 
 
 def configure(parser: argparse.ArgumentParser, _name: str) -> None:
@@ -78,9 +80,12 @@ def _restart(_arguments: argparse.Namespace, layout: Layout) -> int:
 
 
 def _gone(_arguments: argparse.Namespace, layout: Layout) -> int:
-    from maestro_core.journal import Journal
+    """The last word of a service that is not started again: journalled, and told outside."""
+    from maestro_core.notices.make import noting_journal
 
-    Journal(layout, SystemClock()).write("error", "service_gone", by="systemd")
+    journal, sender = noting_journal(layout)
+    journal.write("error", "service_gone", by="systemd")
+    sender.close(GONE_WAIT, patient=True)
     return 0
 
 

@@ -28,6 +28,7 @@ class Budgets:
         self._spent: dict[str, float] = {}
         self._lifted: set[str] = set()
         self._warned: set[str] = set()
+        self._held: set[str] = set()
 
     def refresh(self) -> None:
         """A new UTC day starts with nothing spent and nothing lifted."""
@@ -35,7 +36,7 @@ class Budgets:
         if today != self._day:
             self._day = today
             self._spent = self._tally(f"{today}T00:00:00.000Z")
-            self._lifted, self._warned = set(), set()
+            self._lifted, self._warned, self._held = set(), set(), set()
 
     def add(self, cadence: str, usd: float) -> None:
         self._spent[cadence] = self._spent.get(cadence, 0.0) + usd
@@ -72,6 +73,20 @@ class Budgets:
             if limit is not None and spent >= limit and name not in self._warned:
                 self._warned.add(name)
                 found.append((name, spent, limit))
+        return found
+
+    def new_holds(self, settings: Settings) -> list[tuple[str, str]]:
+        """(cadence or `*`, why) of budgets that are spent since the last call."""
+        limits = {name: one.daily_hold_usd for name, one in settings.cadences.items()}
+        limits[ALL] = settings.consumer.daily_hold_usd
+        found = []
+        for name, limit in limits.items():
+            spent = self.total() if name == ALL else self._spent.get(name, 0.0)
+            if not self._exceeds(spent, limit, name):
+                self._held.discard(name)
+            elif name not in self._held:
+                self._held.add(name)
+                found.append((name, f"{spent:.2f} of {limit:.2f} USD spent today"))
         return found
 
     def _exceeds(self, spent: float, limit: float | None, target: str) -> bool:

@@ -22,6 +22,8 @@ from maestro_core.errors import BusError, MaestroError
 from maestro_core.files import OsFiles
 from maestro_core.journal import Journal
 from maestro_core.layout import Layout
+from maestro_core.notices.sender import Sender
+from maestro_core.notices.tap import NotingJournal
 from maestro_core.session.api import Launcher
 from maestro_core.session.ledger import Ledger
 from maestro_core.settings import SettingsWatcher
@@ -50,6 +52,7 @@ class Driver:
         self._launcher = launcher
         self._feed = feed
         self._on_pass = on_pass
+        self._senders: list[Sender] = []
         self._stops = 0
 
     def stop(self) -> None:
@@ -65,6 +68,7 @@ class Driver:
             return self._run(owned, until_idle=until_idle)
         finally:
             owned.release()
+            self._close_senders()  # may take some seconds: nobody should wait for the lock
 
     def _run(self, owned: Ownership, *, until_idle: bool) -> int:
         fs = OsFiles()
@@ -89,6 +93,10 @@ class Driver:
                 "what ran was ended and put back; start it again",
             )
         return 0
+
+    def _close_senders(self) -> None:
+        while self._senders:
+            self._senders.pop().close()
 
     def _loop(
         self, consumer: Consumer, feed: Feed, owned: Ownership, *, until_idle: bool
@@ -126,7 +134,7 @@ class Driver:
         from maestro_core.bus.directory import DirectoryEngine
         fs = OsFiles()
         settings = SettingsWatcher(self._layout)
-        journal = Journal(self._layout, self._clock, settings.redact)
+        journal = self._noting(settings)
         owner = f"{os.getpid()}"
         ledger = Ledger.open(self._layout.ledger)
         return Ports(
@@ -141,6 +149,15 @@ class Driver:
             wake=feed.wake,
             tally=lambda since: _tally(ledger, journal, since),
         )
+
+    def _noting(self, settings: SettingsWatcher) -> Journal:
+        """The journal; what people outside should know of it is sent to them."""
+        plain = Journal(self._layout, self._clock, settings.redact)
+        sender = Sender(
+            self._layout, lambda: settings.settings, plain, self._clock, settings.redact
+        )
+        self._senders.append(sender)
+        return NotingJournal(self._layout, self._clock, settings.redact, tell=sender.post)
 
     def _make_launcher(
         self, settings: SettingsWatcher, journal: Journal, ledger: Ledger

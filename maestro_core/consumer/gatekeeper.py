@@ -174,3 +174,5 @@ class Gatekeeper:
             self._ports.journal.write(
                 "warn", "budget_warning", cadence=name, spent_usd=round(spent, 4), warn_usd=limit
             )
+        for name, reason in self.budgets.new_holds(self._ports.settings):
+            self._ports.journal.write("warn", "budget_hold", cadence=name, reason=reason)

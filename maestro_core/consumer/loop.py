@@ -61,11 +61,12 @@ class Consumer:
         """Take over from the last owner. Raises OSError or BusError when the bus is unusable."""
         ports = self.ports
         opened = self.gates.load(ports.breaker, afresh=afresh)
+        crashed = not afresh and ports.fs.exists(ports.layout.consumer_json)
         recovered = take_over(ports.engine, ports.launcher, self.settler, ports.journal)
         ports.journal.write(
             "info", "consumer_started", pid=os.getpid(), mode=self.heart.mode,
             after="clean stop" if afresh else "crash or first start",
-            recovered=recovered, circuits_restored=opened,
+            recovered=recovered, circuits_restored=opened, crashed=crashed,
         )  # fmt: skip
         self.look()
 

@@ -28,12 +28,12 @@ class Supervision:
 
     def __init__(
         self, layout: Layout, notifier: Notifier, *, clock: Clock | None = None,
-        fs: FileSystem | None = None,
+        fs: FileSystem | None = None, journal: Journal | None = None,
     ) -> None:  # fmt: skip
         self._notifier = notifier
         self._clock = clock or SystemClock()
         self._book = StartBook(layout, fs or OsFiles(), self._clock)
-        self._journal = Journal(layout, self._clock)
+        self._journal = journal or Journal(layout, self._clock)
         self._stopped = threading.Event()
 
     def stop(self) -> None:

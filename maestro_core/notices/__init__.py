@@ -1,0 +1,1 @@
+"""Telling people outside the console: what changed, once, not how things are."""
