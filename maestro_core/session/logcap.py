@@ -14,6 +14,7 @@ import errno
 import os
 import struct
 import sys
+import threading
 from pathlib import Path
 
 from maestro_core.files import OsFiles
@@ -34,6 +35,8 @@ class LogCap:
 
     def __init__(self, path: Path, cap: int) -> None:
         self.path = path
+        self.lock = threading.Lock()
+        """Held while offsets change; whoever reads by offset holds it too."""
         self.total = 0
         """How much was written at the last look."""
         self.hole_end = 0
@@ -74,13 +77,14 @@ class LogCap:
         grown, self.total = size + self.moved - self.total, size + self.moved
         self._pause = FAST if self._cap and grown > self._cap // 64 else SLOW
         if self._cap and size - max(self.hole_end, self.head) > self._cap - self.head:
-            self._shrink(size)
+            with self.lock:
+                self._shrink(size)
 
     def _shrink(self, size: int) -> None:
         """Leave half the tail's share, so that this is not needed at every look."""
         begin = max(self.hole_end, self.head)
         end = _down(size - (self._cap - self.head) // 2)
-        fd = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+        fd = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
         try:
             if not self.moved and punch(fd, begin, end - begin):
                 self.hole_end, self._punched = end, True
@@ -90,11 +94,18 @@ class LogCap:
             os.close(fd)
 
     def _move_up(self, fd: int, start: int) -> None:
-        """Put the tail behind the head. What is written in that moment is lost."""
+        """Put the tail behind the head, and cut off where it was.
+
+        The writer goes on meanwhile: what it adds is fetched until nothing new has come.
+        What it writes between that last look and the cut, microseconds later, is lost.
+        """
         note = _note(start - self.head + self.moved)
-        keep = os.pread(fd, os.fstat(fd).st_size - start, start)
-        os.ftruncate(fd, self.head)
-        os.write(fd, note + keep)
+        os.pwrite(fd, note, self.head)
+        source, target = start, self.head + len(note)
+        while (data := os.pread(fd, COPY, source)) and target < self._cap:
+            os.pwrite(fd, data, target)
+            source, target = source + len(data), target + len(data)
+        os.ftruncate(fd, target)
         self.hole_end = self.head + len(note)
         self.moved += start - self.hole_end
 

@@ -23,16 +23,24 @@ _UNAUTHORISED = 401
 class Output:
     """The stdout of one run."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, cap: LogCap) -> None:
         self.transcript = Transcript(keep=KEPT_STEPS)
         self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._cap = cap
         self._offset = 0
         self._moved = 0
         self._unreadable = False
 
-    def read(self, now: float, cap: LogCap) -> None:
+    def read(self, now: float) -> None:
         """Take in what is new, past what the cap has taken out of the file."""
-        self._offset, self._moved = self._offset - (cap.moved - self._moved), cap.moved
+        with self._cap.lock:
+            data = self._next()
+        if data:
+            self.transcript.feed(data, now)
+
+    def _next(self) -> bytes:
+        cap = self._cap
+        self._offset, self._moved = self._place(), cap.moved
         if self._offset < 0 or cap.head <= self._offset < cap.hole_end:
             self._offset = cap.hole_end
             self.transcript.lines.gap(cap.hole_end)
@@ -40,10 +48,13 @@ class Output:
             data = os.pread(self._fd, PIECE, self._offset)
         except OSError:  # the disk does not give it back: the exit code has to do
             self._unreadable = True
-            return
+            return b""
         self._offset += len(data)
-        if data:
-            self.transcript.feed(data, now)
+        return data
+
+    def _place(self) -> int:
+        """Where the unread part begins, now that the cap may have moved it up."""
+        return self._offset - (self._cap.moved - self._moved)
 
     def finish(self, now: float) -> None:
         """There will be no more."""
@@ -51,7 +62,8 @@ class Output:
 
     def behind(self) -> bool:
         """Whether there is more to read."""
-        return not self._unreadable and os.fstat(self._fd).st_size > self._offset
+        with self._cap.lock:
+            return not self._unreadable and os.fstat(self._fd).st_size > self._place()
 
     def has_grown(self) -> bool:
         """The same, from any thread; False once it is closed."""

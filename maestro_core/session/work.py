@@ -57,10 +57,8 @@ class SubSession:
         self._next_look = 0.0
         self._gone_since: float | None = None
         self._family = processes.Family(child.keeper, (child.pid or 0, child.token))
-        self._output = Output(logs.stdout)
-        cap = around.limits.log_cap
-        self._stdout_cap = LogCap(logs.stdout, cap)
-        self._caps = [self._stdout_cap, LogCap(logs.stderr, cap)]
+        self._caps = [LogCap(path, around.limits.log_cap) for path in (logs.stdout, logs.stderr)]
+        self._output = Output(logs.stdout, self._caps[0])
         self._caps_wanted = self._caps_done = False
         self._oom_kills = oom_kills()
 
@@ -84,7 +82,7 @@ class SubSession:
 
     def poll(self) -> RunResult | None:
         if self._result is None:
-            self._output.read(self._around.clock.wall(), self._stdout_cap)
+            self._output.read(self._around.clock.wall())
             self._advance(self._around.clock.awake())
         return self._result
 
