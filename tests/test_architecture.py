@@ -32,6 +32,7 @@ OWNERS = {
     "sqlite3": {"maestro_core.session.ledger"},
     "psutil": {"maestro_core.session.processes"},
     "cronsim": {"maestro_core.settings_schedule"},
+    "prometheus_client": {"maestro_core.metrics"},
     "textual": {"maestro_tui"},
     "rich": {"maestro_tui"},
     "subprocess": {

@@ -54,6 +54,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("doctor", "checks with a remedy each"),
     "schedule": ("schedule", "due times, and the timers of launchd or systemd for them"),
     "service": ("service", "the consumer kept running by launchd or systemd"),
+    "metrics": ("metrics", "the agent's numbers as Prometheus text"),
 }
 """Command -> its module in this package, and what it does."""
 

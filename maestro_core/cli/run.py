@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from maestro_core.cli.main import PROGRAM, Context
+from maestro_core.cli.metrics import served
 from maestro_core.consumer.driver import Driver
 from maestro_core.errors import ReadOnly
 from maestro_core.layout import Layout
@@ -42,7 +43,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     driver = Driver(layout, mode="daemon", on_pass=notifier.alive)
     supervision = _supervision(layout, notifier) if arguments.service else None
     worker = _Worker(driver, notifier, supervision, until_idle=arguments.until_idle)
-    with _handled(worker):
+    with _handled(worker), served(layout):
         _say(f"consumer, pid {os.getpid()}, on {visible(str(layout.root))}")
         code = worker.run()
     _say("consumer ended")

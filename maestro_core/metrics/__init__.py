@@ -1,0 +1,1 @@
+"""The snapshot as Prometheus metrics; needs the extra `metrics`, off by default."""
