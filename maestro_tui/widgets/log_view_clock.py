@@ -105,10 +105,18 @@ class LogClock:
             self._quiet += 1
             return
         self._quiet = 0
-        now, waiting = time.monotonic(), backlog(self._app)
-        self.budget.saw(waiting)
-        if not waiting and self.budget.allows(now):
+        now = time.monotonic()
+        if self._room(now):
             self._draw(now)
+
+    def _room(self, now: float) -> bool:
+        """The wire knows what the line carries and what was sent; without it, by guess."""
+        wire = getattr(self._app, "wire", None)
+        if wire is not None:
+            return bool(wire.may_paint())
+        waiting = backlog(self._app)
+        self.budget.saw(waiting)
+        return not waiting and self.budget.allows(now)
 
     def _draw(self, now: float) -> None:
         for view, dirty in list(self._views.items()):

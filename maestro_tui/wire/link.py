@@ -71,6 +71,7 @@ class Wire:
         self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._pressed_at = float("-inf")
+        self._painting_since: float | None = None
         self._owed = 0
         self._quiet = Event()
 
@@ -126,13 +127,21 @@ class Wire:
 
     # ---- frames ---------------------------------------------------------------------------
 
-    @property
-    def room(self) -> bool:
-        """May something that nobody asked for be painted now? What is not sent costs time."""
+    def may_paint(self) -> bool:
+        """May something that nobody asked for be painted now? If so it is what is shown next."""
         now = self._clock()
-        if self.pending or now - self._pressed_at < ANSWERING:
+        if self.pending or now - self._pressed_at < ANSWERING or self._output.backlog:
             return False
-        return not self._output.backlog and self.flow.room(now, urgent=False) > 0
+        room = self.flow.room(now, urgent=False) > 0
+        self._painting_since = now if room else None
+        return room
+
+    def _urgent_now(self) -> bool:
+        """Is what is shown now the effect of what somebody did?"""
+        began, self._painting_since = self._painting_since, None
+        if began is not None and self._pressed_at < began:
+            return False
+        return self._clock() - self._pressed_at < PRESSED
 
     @property
     def pending(self) -> bool:
@@ -142,8 +151,7 @@ class Wire:
     def show(self, update: CompositorUpdate, cursor: tuple[int, int]) -> None:
         """Paint what Textual composed, and send as much of it as there is room for."""
         rows = self._paint(update)
-        urgent = self._clock() - self._pressed_at < PRESSED
-        (self._urgent if urgent else self._unasked).update(dict.fromkeys(rows))
+        (self._urgent if self._urgent_now() else self._unasked).update(dict.fromkeys(rows))
         self._place = cursor
         self.send()
 
