@@ -86,19 +86,21 @@ def _runs(row: Cadence, _now: float) -> Text:
 
 
 COLUMNS: tuple[Column[Cadence], ...] = (
-    Column("name", "CADENCE", 16, _name, lambda row: row.view.name, grow=3),
-    Column("state", "STATE", 13, _state, lambda row: attention(row.view, row.consumer)),
+    Column("name", "CADENCE", 16, _name, lambda row: row.view.name, grow=3, ticks=False),
+    Column("state", "STATE", 13, _state,
+           lambda row: attention(row.view, row.consumer), ticks=False),
     Column("time", "TIME", 22, lambda row, now: _time(row, now, 22), grow=4, drop=1, fill=_time),
-    Column("failures", "FAIL", 4, _failures, lambda row: -row.view.failures, drop=4),
-    Column("attempt", "TRY", 3, _attempt, drop=7),
+    Column("failures", "FAIL", 4, _failures, lambda row: -row.view.failures, drop=4, ticks=False),
+    Column("attempt", "TRY", 3, _attempt, drop=7, ticks=False),
     Column("waiting", "WAIT", 4, lambda row, _now: _number(row.view.waiting, "text"),
-           lambda row: -row.view.waiting, drop=2, align="right"),
+           lambda row: -row.view.waiting, drop=2, align="right", ticks=False),
     Column("dead", "DEAD", 4, lambda row, _now: _number(row.view.dead, "bad"),
-           lambda row: -row.view.dead, drop=6, align="right"),
+           lambda row: -row.view.dead, drop=6, align="right", ticks=False),
     Column("last", "LAST", 7, lambda row, now: _last(row, now, 7),
            lambda row: -_last_at(row), grow=1, drop=3, fill=_last),
-    Column("usual", "USUAL", 6, _usual, lambda row: row.view.usual_seconds or 0, drop=8),
-    Column("runs", "RUNS", 20, _runs, drop=9),
+    Column("usual", "USUAL", 6, _usual,
+           lambda row: row.view.usual_seconds or 0, drop=8, ticks=False),
+    Column("runs", "RUNS", 20, _runs, drop=9, ticks=False),
 )  # fmt: skip
 
 

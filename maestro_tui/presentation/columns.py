@@ -27,6 +27,8 @@ class Column(Generic[Row]):
     align: Literal["left", "right"] = "left"
     fill: Callable[[Row, float, int], Text] | None = None
     """In place of `cell`, for a cell that makes the best of its width."""
+    ticks: bool = True
+    """It depends on the time; the others are drawn once for a row."""
 
 
 def arrange(

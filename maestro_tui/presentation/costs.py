@@ -154,25 +154,25 @@ def _share(row: Sum, _now: float, width: int) -> Text:
 
 
 COLUMNS: tuple[Column[Sum], ...] = (
-    Column("name", "CADENCE", 18, _name, lambda row: row.name, grow=2),
+    Column("name", "CADENCE", 18, _name, lambda row: row.name, grow=2, ticks=False),
     Column("cost", "COST", 8, lambda row, _now: line((money(row.cost), "text")),
-           lambda row: -row.cost, align="right"),
+           lambda row: -row.cost, align="right", ticks=False),
     Column("share", "SHARE", 10, lambda row, now: _share(row, now, 10),
-           grow=3, drop=2, fill=_share),
+           grow=3, drop=2, fill=_share, ticks=False),
     Column("each", "A RUN", 7, lambda row, _now: line((money(row.cost / row.runs), "muted")),
-           lambda row: -row.cost / row.runs, drop=3, align="right"),
+           lambda row: -row.cost / row.runs, drop=3, align="right", ticks=False),
     Column("runs", "RUNS", 6, lambda row, _now: line((f"{row.runs:,}", "text")),
-           lambda row: -row.runs, drop=1, align="right"),
+           lambda row: -row.runs, drop=1, align="right", ticks=False),
     Column("ok", "OK", 5, lambda row, _now: line((percent(row.ok, row.runs), rate_style(row))),
-           lambda row: row.ok / row.runs, drop=1, align="right"),
+           lambda row: row.ok / row.runs, drop=1, align="right", ticks=False),
     Column("in", "IN", 7, lambda row, _now: line((count(row.tokens_in), "muted")),
-           lambda row: -row.tokens_in, drop=5, align="right"),
+           lambda row: -row.tokens_in, drop=5, align="right", ticks=False),
     Column("cached", "CACHED", 7, lambda row, _now: line((count(row.tokens_cached), "muted")),
-           lambda row: -row.tokens_cached, drop=7, align="right"),
+           lambda row: -row.tokens_cached, drop=7, align="right", ticks=False),
     Column("out", "OUT", 7, lambda row, _now: line((count(row.tokens_out), "muted")),
-           lambda row: -row.tokens_out, drop=6, align="right"),
+           lambda row: -row.tokens_out, drop=6, align="right", ticks=False),
     Column("time", "TIME", 7, lambda row, _now: line((times.short(row.seconds), "muted")),
-           lambda row: -row.seconds, drop=4, align="right"),
+           lambda row: -row.seconds, drop=4, align="right", ticks=False),
 )  # fmt: skip
 
 

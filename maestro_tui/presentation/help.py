@@ -16,6 +16,8 @@ INTRO = (
     "Any key can be remapped by its id in config.toml.",
 )
 TWO_COLUMNS_FROM = 110
+ALIGNED_FROM = 90
+LABEL = 23
 RISKS = {"undo": "u undoes", "cost": "asks: it costs", "final": "asks for a word"}
 
 
@@ -24,7 +26,7 @@ def help_lines(
 ) -> list[Text]:
     """All keys that work on `screen`, by group; two columns where there is room."""
     scopes = set[str](SCREEN_SCOPES.get(screen, ("app",)))
-    groups = [lines for name in GROUPS if (lines := _group(name, scopes, keymap, can))]
+    groups = [lines for name in GROUPS if (lines := _group(name, scopes, keymap, can, width))]
     intro = [line((text, "muted")) for text in INTRO] + [line("")]
     if width < TWO_COLUMNS_FROM:
         return intro + [text for lines in groups for text in lines]
@@ -44,17 +46,22 @@ def _balance(groups: list[list[Text]]) -> tuple[list[Text], list[Text]]:
     return left, right
 
 
-def _group(name: str, scopes: set[str], keymap: Mapping[str, str], can: Can) -> list[Text]:
+def _group(
+    name: str, scopes: set[str], keymap: Mapping[str, str], can: Can, width: int
+) -> list[Text]:
     keys = [key for key in TABLE if key.group == name and scopes & set(key.scope) and can(key)]
     if not keys:
         return []
-    return [line((name.upper(), "head")), *(_key(key, keymap) for key in keys), line("")]
+    return [line((name.upper(), "head")), *(_key(key, keymap, width) for key in keys), line("")]
 
 
-def _key(key: Key, keymap: Mapping[str, str]) -> Text:
+def _key(key: Key, keymap: Mapping[str, str], width: int) -> Text:
     style = "key" if key.risk == "none" else "key.danger"
+    label = LABEL if width >= ALIGNED_FROM else 0
     text = line(
-        (f"  {shown(key, keymap):<14}", style), (key.label, "title"), (f"  {key.help}", "muted")
+        (f"  {shown(key, keymap):<14}", style),
+        (f"{key.label:<{label}}", "title"),
+        (f"  {key.help}", "muted"),
     )
     if key.risk in RISKS and key.id != "act.emergency_stop":
         text.append(f" · {RISKS[key.risk]}", "muted")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from maestro_tui.query import Fields
 
 Entry = dict[str, Any]
 
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
 _SHOWN_APART = frozenset({"ts", "level", "stage", "cadence", "verb", "targets", "actor", "ok"})
 
 STAGE_STYLES = {
@@ -61,17 +63,28 @@ def look_of(entry: Entry) -> Look:
     return LEVELS.get(level_of(entry), LEVELS["info"])
 
 
+_FIRST = ("reason", "detail", "error", "message")
+"""Fields that say it in words: they come first, without their name."""
+_LAST = ("tick_id", "run_id", "id", "pid", "stdout_path", "stderr_path", "path")
+"""Fields that only a program wants: they come last."""
+
+
 def summary(entry: Entry) -> str:
     """What an entry says beyond its time, level, stage and cadence."""
-    words = []
-    if entry.get("stage") == "operator":
-        words.append(operator_words(entry))
-    for name, value in entry.items():
-        if name in _SHOWN_APART or value is None:
-            continue
-        shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        words.append(f"{name}={shown}" if " " not in str(name) else str(shown))
+    words = [operator_words(entry)] if entry.get("stage") == "operator" else []
+    words += [_shown(entry[name]) for name in _FIRST if entry.get(name)]
+    rest = [name for name in entry if name not in {*_SHOWN_APART, *_FIRST, *_LAST}]
+    names = [*rest, *(name for name in _LAST if name in entry)]
+    words += [f"{name}={_shown(entry[name])}" for name in names if entry[name] is not None]
     return data("  ".join(words), 1000)
+
+
+def _shown(value: Any) -> str:
+    """Text as it is, a time as a clock shows it, anything else as JSON."""
+    if not isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    at = times.moment(value) if _TIME.match(value) else None
+    return value if at is None else times.face(at, at)
 
 
 def operator_words(entry: Entry) -> str:
@@ -92,12 +105,13 @@ def _time(row: JournalRow, now: float) -> Text:
 
 def _level(row: JournalRow, _now: float) -> Text:
     look = look_of(row.entry)
-    return line((f"{look.glyph} {look.word}", look.style))
+    return line((look.word, look.style))
 
 
 def _stage(row: JournalRow, _now: float) -> Text:
-    stage = data(row.entry.get("stage", "?"), 60)
-    return line((stage, STAGE_STYLES.get(stage, look_of(row.entry).style)))
+    """With the glyph of its level, so that the level's own column may go."""
+    stage, look = data(row.entry.get("stage", "?"), 60), look_of(row.entry)
+    return line((f"{look.glyph} ", look.style), (stage, STAGE_STYLES.get(stage, look.style)))
 
 
 def _cadence(row: JournalRow, _now: float) -> Text:
@@ -110,11 +124,12 @@ def _summary(row: JournalRow, _now: float) -> Text:
 
 COLUMNS: tuple[Column[JournalRow], ...] = (
     Column("time", "TIME", 9, _time, lambda row: row.at or 0.0),
-    Column("level", "LEVEL", 7, _level, lambda row: level_of(row.entry), drop=1),
-    Column("stage", "STAGE", 20, _stage, lambda row: str(row.entry.get("stage")), drop=3),
+    Column("level", "LEVEL", 5, _level, lambda row: level_of(row.entry), drop=3, ticks=False),
+    Column("stage", "STAGE", 20, _stage,
+           lambda row: str(row.entry.get("stage")), drop=1, ticks=False),
     Column("cadence", "CADENCE", 16, _cadence,
-           lambda row: str(row.entry.get("cadence")), grow=1, drop=2),
-    Column("summary", "WHAT", 20, _summary, grow=5),
+           lambda row: str(row.entry.get("cadence")), grow=1, drop=2, ticks=False),
+    Column("summary", "WHAT", 20, _summary, grow=5, ticks=False),
 )  # fmt: skip
 
 

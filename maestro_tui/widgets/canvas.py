@@ -82,8 +82,20 @@ class Canvas(Widget):
 
 def changed(old: Strip, new: Strip) -> list[tuple[int, int]]:
     """Runs of cells `(start, end)` in which two strips of one width differ."""
+    before, after = list(old), list(new)
+    start = 0
+    while before and after and before[0] == after[0]:
+        start += before.pop(0).cell_length
+        after.pop(0)
+    while before and after and before[-1] == after[-1]:
+        before.pop()
+        after.pop()
+    return [(start + x, start + end) for x, end in _runs(_cells(before), _cells(after))]
+
+
+def _runs(old: Iterator[Cell], new: Iterator[Cell]) -> list[tuple[int, int]]:
     runs: list[tuple[int, int]] = []
-    for x, (before, after) in enumerate(zip(_cells(old), _cells(new), strict=False)):
+    for x, (before, after) in enumerate(zip(old, new, strict=False)):
         if before == after:
             continue
         if runs and x - runs[-1][1] < JOIN:
@@ -93,18 +105,21 @@ def changed(old: Strip, new: Strip) -> list[tuple[int, int]]:
     return runs
 
 
-def _cells(strip: Strip) -> Iterator[tuple[str, Style | None]]:
-    """Each cell's character and style; a wide character fills its second cell with nothing."""
-    return chain.from_iterable(_segment_cells(segment) for segment in strip)
+Cell = tuple[str, Style | None]
+"""A character and its style; a wide character fills its second cell with nothing."""
 
 
-def _segment_cells(segment: Segment) -> Iterator[tuple[str, Style | None]]:
+def _cells(segments: list[Segment]) -> Iterator[Cell]:
+    return chain.from_iterable(_segment_cells(segment) for segment in segments)
+
+
+def _segment_cells(segment: Segment) -> Iterator[Cell]:
     if segment.cell_length == len(segment.text):
         return ((character, segment.style) for character in segment.text)
     return _wide_cells(segment)
 
 
-def _wide_cells(segment: Segment) -> Iterator[tuple[str, Style | None]]:
+def _wide_cells(segment: Segment) -> Iterator[Cell]:
     from rich.cells import get_character_cell_size
 
     for character in segment.text:

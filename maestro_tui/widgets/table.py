@@ -19,6 +19,9 @@ from maestro_tui.presentation.columns import Column, Row, arrange
 from maestro_tui.selection import Selection
 from maestro_tui.widgets.canvas import Canvas
 
+KEPT = 2000
+"""Cells that are kept at most from one set of rows to the next."""
+
 
 @dataclass
 class Sorting:
@@ -75,11 +78,14 @@ class Table(Canvas, Generic[Row]):
         self.empty: Sequence[Text] = ()
         """What stands in the middle when there are no rows."""
         self.dimmed = False
+        self._kept: dict[tuple[str, str], tuple[Row, int, Text]] = {}
 
     # ---- what it shows --------------------------------------------------------------------
 
     def show(self, rows: Sequence[Row], now: float) -> None:
         """Take new rows; the cursor stays on its row and that row stays where it is on screen."""
+        if len(self._kept) > KEPT:
+            self._kept.clear()
         selection = self.state.selection
         offset = selection.index - self.top
         before = selection.cursor
@@ -190,9 +196,7 @@ class Table(Canvas, Generic[Row]):
         row_id = self.row_key(row)
         edge = "▌" if row_id == self.state.selection.cursor else " "
         mark = "●" if row_id in marked else " "
-        cells = [
-            fit(self._cell(column, row, width), width, column.align) for column, width in layout
-        ]
+        cells = [self._cell(column, row, width) for column, width in layout]
         text = line((edge, "accent"), (mark, "mark"), Text("  ", end="").join(cells))
         asked = self.state.pending.get(row_id)
         if asked:
@@ -203,7 +207,16 @@ class Table(Canvas, Generic[Row]):
         return text
 
     def _cell(self, column: Column[Row], row: Row, width: int) -> Text:
-        return column.fill(row, self.now, width) if column.fill else column.cell(row, self.now)
+        """The fitted cell; one that does not tick is kept while its row is the same."""
+        place = (self.row_key(row), column.key)
+        kept = self._kept.get(place)
+        if kept is not None and kept[0] is row and kept[1] == width:
+            return kept[2]
+        cell = column.fill(row, self.now, width) if column.fill else column.cell(row, self.now)
+        fitted = fit(cell, width, column.align)
+        if not column.ticks:
+            self._kept[place] = (row, width, fitted)
+        return fitted
 
     def _scroll_cell(self, y: int, thumb: tuple[int, int] | None) -> Text:
         if thumb is None:

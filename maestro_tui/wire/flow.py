@@ -15,8 +15,8 @@ from typing import NamedTuple
 EVERYTHING = 1 << 30
 ASK_FROM = 400
 """Bytes since the last question that are worth one: a report costs eight bytes the other way."""
-QUEUE = 0.05
-"""Seconds of the line that may be on their way at once: a key waits for them."""
+QUEUE = 0.03
+"""Seconds of the line, and tenths of its delay, that may be on their way at once: a key waits."""
 SMALLEST = 500
 """Bytes: less at a time would be more questions than frames."""
 DEAF_AFTER = 3.0
@@ -136,7 +136,8 @@ class Flow:
         """Bytes that may be on their way."""
         if self.speed is None or self.delay is None:
             return EVERYTHING if not self._sent else 0
-        seconds = self.delay + 2 * QUEUE if urgent else QUEUE
+        queue = QUEUE + 0.1 * self.delay
+        seconds = self.delay + 2 * queue if urgent else queue
         return max(SMALLEST, self.speed * seconds)
 
     def _rate(self) -> float:
