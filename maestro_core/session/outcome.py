@@ -142,9 +142,9 @@ def _class_with_result(
         return class_of_result(result, transcript)
     if result.denials:
         return "permission_denied"
-    if not transcript.asked:
+    if not transcript.asked and class_of_text(result.text) == "prompt":
         return "prompt"
-    if not result.text.strip() and not transcript.tools_ok:
+    if result.answer is not None and not result.answer.strip() and not transcript.tools_ok:
         return "empty_answer"
     # A code of its own contradicts the result. A signal does not: the result was out, and
     # whoever sent it (we, after the grace) ended a CLI that had nothing left to say.

@@ -54,7 +54,8 @@ _GENERAL = (
     ("rate_limit", r"Request rejected \(429\)|API Error: 429|rate_limit_error"),
     ("overload", r"API Error: (Repeated )?5\d\d\b|overloaded_error"),
     ("out_of_memory", r"heap out of memory|Cannot allocate memory|\bENOMEM\b"),
-    ("cli_too_old", r"[Nn]eeds an update|(newer|later) version of Claude Code|minimum version"),
+    ("cli_too_old", r"[Nn]eeds an update|(newer|later) version of Claude Code|minimum version"
+     r"|error: unknown option '--(print|output-format|verbose|permission-mode|model)'"),
     ("config", r"error: unknown option|issue with the selected model|requires --verbose"
      r"|cannot be used with root|Session ID .{0,60} is already in use|No conversation found"
      r"|Settings file not found|Invalid (MCP|settings)"),

@@ -81,6 +81,9 @@ class Spending:
         else:
             self._models.clear()
             self._add(dict_of(event, "modelUsage"))
+            if not self._models:
+                usage = dict_of(event, "usage")
+                _into(self._models, "", [*(number_of(usage, name) for _, name in _FIELDS), 0.0])
             self._trust_total(number_of(event, "total_cost_usd"))
 
     def _add(self, usage: dict[str, Any]) -> None:

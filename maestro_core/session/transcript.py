@@ -52,11 +52,14 @@ class Retry(Struct, frozen=True):
 
 
 class Result(Struct, frozen=True):
-    """A result event. `text` is what it says, be it the answer or the error."""
+    """A result event."""
 
     subtype: str
     is_error: bool
+    answer: str | None
+    """What the CLI gives as its answer; None = nothing, not even an empty one."""
     text: str
+    """What it says, be it the answer or the errors."""
     status: int | None
     error: str
     """Machine word of an API error: usage_limit_reached, connection_failed, …"""
@@ -338,11 +341,13 @@ def _time_of(event: Event, now: float | None) -> float | None:
 
 def _result_of(event: Event) -> Result:
     errors = [one for one in list_of(event, "errors") if isinstance(one, str)]
+    answer = text_of(event, "result")
     denials = (text_of(one, "tool_name") for one in list_of(event, "permission_denials"))
     return Result(
         subtype=text_of(event, "subtype") or "",
         is_error=event.get("is_error") is True,
-        text=text_of(event, "result") or "; ".join(errors),
+        answer=answer,
+        text=answer or "; ".join(errors),
         status=whole_of(event, "api_error_status"),
         error=text_of(event, "api_error") or text_of(event, "api_error_type") or "",
         terminal_reason=text_of(event, "terminal_reason") or "",

@@ -34,6 +34,7 @@ DONE: Events = (*HELLO, ev.result("Hello."))
 
 # ---- the table: result x exit code x cause -------------------------------------------------
 
+HELP = "/help isn't available in this environment."
 DENIED = ev.result(permission_denials=[{"tool_name": "Bash"}])
 BACKGROUND = ev.system("background_tasks_changed", tasks=[{"task_id": "b"}])
 
@@ -59,8 +60,14 @@ TABLE: list[tuple[str, Events, dict[str, Any], str, str | None]] = [
      "empty_answer"),
     ("empty answer after work", (ev.init(), ev.assistant(ev.tool("Bash")), ev.tool_result("x"),
      ev.result("")), {"exit_code": 0}, "ok", None),
-    ("the CLI answered itself", (ev.init(), ev.result("/help isn't available", times=0)),
+    ("the CLI answered itself", (ev.init(), ev.result(HELP, times=0)),
      {"exit_code": 0}, "failed", "prompt"),
+    ("nothing but a result", ({"type": "result", "is_error": False, "result": "Done."},),
+     {"exit_code": 0}, "ok", None),
+    ("a result that says nothing", ({"type": "result", "subtype": "success"},),
+     {"exit_code": 0}, "ok", None),
+    ("a command without an answer", (ev.init(), ev.result("", times=0)), {"exit_code": 0},
+     "failed", "empty_answer"),
     ("no result, exit 0", HELLO, {"exit_code": 0}, "failed", "no_result"),
     ("no result, exit 1", HELLO, {"exit_code": 1}, "failed", "unknown"),
     ("no result, TERM from outside", HELLO, {"exit_code": 143}, "failed", "killed"),
@@ -214,6 +221,7 @@ SENTENCES = [
     ("Error: Input must be provided either through stdin or as a prompt argument", "prompt"),
     ("Error: piped stdin input exceeds 10MB.", "prompt"),
     ("error: unknown option '--no-such'", "config"),
+    ("error: unknown option '--output-format'", "cli_too_old"),
     ("Error: When using --print, --output-format=stream-json requires --verbose", "config"),
     ("--dangerously-skip-permissions cannot be used with root/sudo privileges", "config"),
     ("Error: Session ID 5e55 is already in use.", "config"),

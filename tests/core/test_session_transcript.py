@@ -181,6 +181,14 @@ def test_a_cli_that_only_gives_totals_is_believed() -> None:
     assert told(bare).usage().cost_usd == 0.5
 
 
+def test_a_cli_that_only_gives_its_last_usage_is_believed_too() -> None:
+    usage = {"input_tokens": 11, "output_tokens": 3, "cache_read_input_tokens": 5}
+    event = {"type": "result", "usage": usage, "total_cost_usd": 0.5, "num_turns": 2}
+    found = told(event).usage()
+    assert (found.tokens_in, found.tokens_out, found.tokens_cache_read) == (11, 3, 5)
+    assert (found.cost_usd, found.turns, found.model) == (0.5, 2, None)
+
+
 def test_the_dearest_model_gives_the_run_its_name() -> None:
     used = ev.spent(1, "claude-haiku-4-5") | ev.spent(3, "claude-opus-5-5")
     found = told(ev.init(model="claude-haiku-4-5"), ev.result(model_usage_since_last_result=used))
