@@ -27,8 +27,9 @@ if TYPE_CHECKING:
         """Opens the console on an agent root and returns its exit code."""
 
         def __call__(
-            self, layout: Layout, *, attach: bool, read_only: bool, demo: bool = False
-        ) -> int: ...
+            self, layout: Layout, *, attach: bool, read_only: bool, demo: bool = False,
+            eco: bool = False,
+        ) -> int: ...  # fmt: skip
 
 
 PROGRAM = "maestro-tui"
@@ -54,6 +55,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("doctor", "checks with a remedy each"),
     "schedule": ("schedule", "due times, and the timers of launchd or systemd for them"),
     "service": ("service", "the consumer kept running by launchd or systemd"),
+    "adopt": ("adopt", "what another program's agent root holds, and what starting would do"),
     "metrics": ("metrics", "the agent's numbers as Prometheus text"),
 }
 """Command -> its module in this package, and what it does."""
@@ -79,6 +81,7 @@ class Globals:
         self.root: str | None = None
         self.attach = False
         self.read_only = False
+        self.eco = False
         self.help = False
         self.version = False
 
@@ -164,7 +167,12 @@ def _run(argv: list[str], open_console: OpenConsole) -> int:
         return 0
     context = Context(options, open_console)
     if not rest:
-        return open_console(context.layout(), attach=options.attach, read_only=options.read_only)
+        more = {"eco": True} if options.eco else {}
+        return open_console(
+            context.layout(), attach=options.attach, read_only=options.read_only, **more
+        )
+    if options.eco:
+        raise UsageError("--eco belongs to the console: it goes with no command")
     if options.attach:
         raise UsageError("--attach belongs to the console: it goes with no command")
     return _command(rest[0], rest[1:], context)
@@ -228,6 +236,7 @@ def split(argv: list[str]) -> tuple[Globals, list[str]]:
 _FLAGS = {
     "--attach": "attach",
     "--read-only": "read_only",
+    "--eco": "eco",
     "--help": "help",
     "-h": "help",
     "--version": "version",
@@ -243,13 +252,14 @@ def overview() -> str:
 
 
 _HEAD = f"""\
-usage: {PROGRAM} [--root DIR] [--attach] [--read-only]        the console
+usage: {PROGRAM} [--root DIR] [--attach] [--read-only] [--eco]   the console
        {PROGRAM} [--root DIR] [--read-only] COMMAND ...
 
   --root DIR   the agent root; else $AGENT_ROOT, $AGENT_DIR, or the nearest folder upward
                that holds state/cadence-bus
   --attach     never run the consumer in the console: watch and steer the one elsewhere
   --read-only  change nothing
+  --eco        spare the line between this machine and the terminal
   --version, --help
 
 commands:"""

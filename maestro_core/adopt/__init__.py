@@ -1,0 +1,1 @@
+"""Taking over an agent root that another program made: what is there, what a start would do."""
