@@ -45,11 +45,9 @@ ROWS, COLUMNS = 50, 160
 LINES = {"1M": 1e6, "320k": 320e3, "none": 0.0}
 DELAY = 0.02
 """Seconds each way."""
-CHANCE = random.Random(7)  # noqa: S311
-LINES_OF_LOG = [
-    " ".join(CHANCE.choices("ab cde fghi jklmn 0 12 345 6789".split(), k=30))[:100] + "\n"
-    for _ in range(5000)
-]
+CHANCE = random.Random(7)
+WORDS = ["ab", "cde", "fghi", "jklmn", "0", "12", "345", "6789"]
+LINES_OF_LOG = [" ".join(CHANCE.choices(WORDS, k=30))[:100] + "\n" for _ in range(5000)]
 TREE = Path(__file__).parents[1]
 
 
@@ -67,11 +65,8 @@ class Console(MaestroApp):
 
     def __init__(self, root: Path, way: str) -> None:
         super().__init__(RootBackend(Layout(root)), driver_class=TerminalDriver)
-        self.way, self.count, self.log_file = way, 0, root / "flood.log"
-
-    def start_wire(self, **_rest: Any) -> None:
-        if self.way != "stock":
-            super().start_wire(eco=self.way == "eco")
+        self.count, self.log_file = 0, root / "flood.log"
+        self.wire_way = {"wire": "on", "stock": "off"}.get(way, way)
 
     def action_bump(self) -> None:
         self.count += 1

@@ -16,11 +16,13 @@ def main() -> int:
     return cli.main(sys.argv[1:], open_console)
 
 
-def open_console(layout: Layout, *, attach: bool, read_only: bool, demo: bool = False) -> int:
+def open_console(
+    layout: Layout, *, attach: bool, read_only: bool, demo: bool = False, eco: bool = False
+) -> int:
     """The console, imported only now."""
     from maestro_tui.app import run_console
 
-    return run_console(layout, attach=attach, read_only=read_only, demo=demo)
+    return run_console(layout, attach=attach, read_only=read_only, demo=demo, eco=eco)
 
 
 if __name__ == "__main__":

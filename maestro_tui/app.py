@@ -150,13 +150,16 @@ class MaestroApp(ViewsApp):
             self.post_message(WorkerFailed("the consumer stopped", message.error))
 
 
-def run_console(layout: Layout, *, attach: bool, read_only: bool, demo: bool = False) -> int:
+def run_console(
+    layout: Layout, *, attach: bool, read_only: bool, demo: bool = False, eco: bool = False
+) -> int:
     """Open the console on an agent root; the exit code, once it is left and its consumer ended.
 
     Args:
         attach: never run a consumer here.
         read_only: change nothing; no consumer either.
         demo: the root is a throw-away one.
+        eco: spare the line to the terminal, whatever it carries.
     """
     from maestro_tui.leave import leave
 
@@ -166,5 +169,6 @@ def run_console(layout: Layout, *, attach: bool, read_only: bool, demo: bool = F
         theme=config.theme, keymap=config.keymap, driver_class=TerminalDriver,
     )  # fmt: skip
     app.faults, app.demo = config.problems, demo
+    app.wire_way = "eco" if eco else config.wire
     app.run(mouse=config.mouse)
     return leave(app, demo=demo)

@@ -2,6 +2,7 @@
 
     theme = "maestro-light"          maestro-dark | maestro-light | maestro-mono
     mouse = false
+    wire = "eco"                     on | off (stock output) | eco (spare a slow line)
     [keys]
     "act.retry" = "f5"               ids as in the help's table
 
@@ -19,6 +20,7 @@ from typing import Any, NamedTuple
 from maestro_tui.keys import BY_ID, conflicts
 
 THEMES = ("maestro-dark", "maestro-light", "maestro-mono")
+WIRES = ("on", "off", "eco")
 
 
 class ConsoleConfig(NamedTuple):
@@ -28,6 +30,7 @@ class ConsoleConfig(NamedTuple):
     mouse: bool = True
     keymap: Mapping[str, str] = {}
     problems: tuple[str, ...] = ()
+    wire: str = WIRES[0]
 
 
 def config_path(environ: Mapping[str, str]) -> Path:
@@ -52,8 +55,8 @@ def load_config(environ: Mapping[str, str] | None = None) -> ConsoleConfig:
 
 def read_config(document: Mapping[str, Any]) -> ConsoleConfig:
     """The settings of a parsed file."""
-    problems = [f"unknown setting {name!r}: theme, mouse or [keys]" for name in document
-                if name not in ("theme", "mouse", "keys")]  # fmt: skip
+    problems = [f"unknown setting {name!r}: theme, mouse, wire or [keys]" for name in document
+                if name not in ("theme", "mouse", "wire", "keys")]  # fmt: skip
     theme, mouse, keys = (
         document.get("theme", THEMES[0]),
         document.get("mouse", True),
@@ -62,6 +65,10 @@ def read_config(document: Mapping[str, Any]) -> ConsoleConfig:
     if theme not in THEMES:
         problems.append(f"theme {theme!r} is none of {', '.join(THEMES)}")
         theme = THEMES[0]
+    wire = document.get("wire", WIRES[0])
+    if wire not in WIRES:
+        problems.append(f"wire {wire!r} is none of {', '.join(WIRES)}")
+        wire = WIRES[0]
     if not isinstance(mouse, bool):
         problems.append("mouse is neither true nor false")
         mouse = True
@@ -70,4 +77,4 @@ def read_config(document: Mapping[str, Any]) -> ConsoleConfig:
         keys = {}
     keymap = {name: key for name, key in keys.items() if name in BY_ID and isinstance(key, str)}
     problems += conflicts({name: str(key) for name, key in keys.items()})
-    return ConsoleConfig(theme, mouse, keymap, tuple(problems))
+    return ConsoleConfig(theme, mouse, keymap, tuple(problems), wire)

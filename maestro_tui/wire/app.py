@@ -43,19 +43,27 @@ class WiredApp(App[None]):
     wire: Wire | None = None
     wire_note: str | None = None
     """Why the wire is off although it was wanted; None = it is on, or nobody wanted it."""
+    wire_way = "on"
+    """on, off (stock) or eco."""
     _redrawn_at = float("-inf")
 
-    def start_wire(self, *, eco: bool = False) -> None:
+    def start_wire(self) -> None:
         """Send frames over the wire from now on, if the driver and this Textual allow it."""
         from maestro_tui.terminal import TerminalDriver
 
-        if not isinstance(self._driver, TerminalDriver) or self.wire is not None:
+        driver = self._driver
+        if not isinstance(driver, TerminalDriver) or self.wire is not None:
+            return
+        if self.wire_way == "off":
             return
         self.wire_note = unknown_textual()
         if self.wire_note is None:
             system = self.console._color_system or ColorSystem.TRUECOLOR
-            self.wire = self._driver.wire = Wire(self._driver, eco=eco, system=system)
+            eco = self.wire_way == "eco"
+            self.wire = driver.wire = Wire(driver, eco=eco, system=system)
             self.wire.open()
+            if self.wire_way == "eco":
+                self.animation_level = "none"
 
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
         wire = self.wire
