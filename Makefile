@@ -5,11 +5,12 @@ PY := .venv/bin/python
 JOBS ?= 2
 ARGS ?=
 
-.PHONY: help venv demo test check lint format types screenshots bench constraints dist clean
+.PHONY: help venv demo simulate test check lint format types screenshots bench constraints dist clean
 
 help:
 	@echo "make demo         a living console on a throw-away agent root; no key, no network"
 	@echo "make test         all tests (ARGS='tests/core -k breaker' picks some)"
+	@echo "make simulate     1,000 simulated days: crashes, power cuts, faults, operators"
 	@echo "make check        ruff, mypy --strict, all tests"
 	@echo "make screenshots  draw the pictures of each screen anew"
 	@echo "make bench        measure; figures only, no verdict"
@@ -25,6 +26,9 @@ demo: venv
 
 test: venv
 	$(PY) -m pytest -q -n $(JOBS) --dist loadgroup $(ARGS)
+
+simulate: venv
+	$(PY) -m tests.simulation
 
 check: lint types test
 
