@@ -24,6 +24,7 @@ ROOT = "AGENT_ROOT"
 
 _LINUX = sys.platform.startswith("linux")
 _PROC = Path("/proc")
+_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Process(Struct, frozen=True):
@@ -34,6 +35,8 @@ class Process(Struct, frozen=True):
     group: int
     session: int
     token: str
+    cpu: float = 0.0
+    """Seconds of CPU time that it has used."""
 
 
 # ---- who is alive -----------------------------------------------------------------------
@@ -75,7 +78,8 @@ def _look_linux(pid: int) -> Process | None:
     if len(fields) < 20 or fields[0] in (b"Z", b"X", b"x"):
         return None
     token = f"{_boot()}:{int(fields[19])}"
-    return Process(pid, int(fields[1]), int(fields[2]), int(fields[3]), token)
+    cpu = (int(fields[11]) + int(fields[12])) / _TICKS
+    return Process(pid, int(fields[1]), int(fields[2]), int(fields[3]), token, cpu)
 
 
 @lru_cache(maxsize=1)
@@ -87,7 +91,7 @@ def _boot() -> str:
         return "boot"
 
 
-_FIELDS = ("ppid", "status", "create_time")
+_FIELDS = ("ppid", "status", "create_time", "cpu_times")
 
 
 def _look_psutil(pid: int) -> Process | None:
@@ -107,7 +111,9 @@ def _known_psutil(one: psutil.Process) -> Process | None:
         group, session = os.getpgid(one.pid), os.getsid(one.pid)
     except OSError:
         return None
-    return Process(one.pid, info["ppid"] or 0, group, session, f"{info['create_time']:.6f}")
+    token, times = f"{info['create_time']:.6f}", info["cpu_times"]
+    cpu = times.user + times.system if times else 0.0  # macOS keeps other users' to itself
+    return Process(one.pid, info["ppid"] or 0, group, session, token, cpu)
 
 
 # ---- the environment marker -------------------------------------------------------------

@@ -20,6 +20,7 @@ from maestro_core.session import processes
 from maestro_core.session.api import RunSpec, StopKind
 from maestro_core.session.child import Child
 from maestro_core.session.ledger import LedgerTrouble
+from maestro_core.session.liveness import Liveness
 from maestro_core.session.logcap import LogCap
 from maestro_core.session.logs import RunLogs, tail
 from maestro_core.session.outcome import Cause, Ending, Tails, conclude
@@ -60,6 +61,7 @@ class SubSession:
         self._caps = [LogCap(path, around.limits.log_cap) for path in (logs.stdout, logs.stderr)]
         self._output = Output(logs.stdout, self._caps[0])
         self._caps_wanted = self._caps_done = False
+        self._liveness = Liveness(self._begun)
         self._oom_kills = oom_kills()
 
     # ---- the seam -----------------------------------------------------------------------
@@ -153,7 +155,8 @@ class SubSession:
     def _look(self, now: float, *, force: bool = False) -> None:
         if force or now >= self._next_look:
             self._next_look = now + LOOK_SECONDS
-            self._family.look()
+            cpu = sum(one.cpu for one in self._family.look())
+            self._liveness.note(now, self._output.transcript.lines.offset, cpu)
 
     # ---- the end ------------------------------------------------------------------------
 
@@ -232,7 +235,9 @@ class SubSession:
     def _activity(self) -> str | None:
         if self._cause is not None:
             return f"being ended ({self._cause})"
-        return self._output.transcript.activity()
+        silent = self._liveness.words(self._around.clock.awake())
+        doing = self._output.transcript.activity()
+        return ", ".join(filter(None, (doing, silent))) or None
 
     def _tell(self, stage: str, **fields: object) -> None:
         self._around.journal.write(

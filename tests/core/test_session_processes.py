@@ -100,6 +100,16 @@ def test_a_pid_that_is_used_again_is_never_signalled(
     assert child.wait() == -signal.SIGKILL
 
 
+@pytest.mark.usefixtures("both_ways")
+def test_the_cpu_time_of_a_process_grows_while_it_computes(
+    started: list[subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    busy = shell(started, "while :; do :; done", tmp_path)
+    idle = sleeper(started)
+    wait_until(lambda: processes.table()[busy.pid].cpu > 0.05)
+    assert processes.table()[idle.pid].cpu < 0.05
+
+
 def test_oneself_and_init_are_never_signalled() -> None:
     assert not send(os.getpid(), start_token(os.getpid()), signal.SIGTERM)
     assert not send(1, start_token(1), 0)
