@@ -67,7 +67,7 @@ class Flow:
         self._sent: deque[_Sent] = deque()
         self._not_asked = 0
         self._free_at = 0.0
-        self._shortest = (0.0, inf, inf)
+        self._shortest = (-inf, inf, inf)
         """Since when; the shortest delay since then; that of the time before."""
 
     @property
@@ -95,7 +95,7 @@ class Flow:
             return 0
         window = self._window(urgent)
         room = window - sum(one.size for one in self._sent)
-        return int(room) if room >= min(SMALLEST, window) else 0
+        return int(room) if room >= SMALLEST / 2 else 0
 
     def wait(self, now: float) -> float:
         """Seconds after which `room` is worth asking again, reports apart."""
@@ -128,7 +128,7 @@ class Flow:
         self._sent.clear()
         self._not_asked, self._free_at = 0, 0.0
         self.delay = self.speed = None
-        self._shortest = (0.0, inf, inf)
+        self._shortest = (-inf, inf, inf)
 
     # ---- measuring ------------------------------------------------------------------------
 
@@ -138,7 +138,7 @@ class Flow:
             return EVERYTHING if not self._sent else 0
         queue = QUEUE + 0.1 * self.delay
         seconds = self.delay + 2 * queue if urgent else queue
-        return max(SMALLEST, self.speed * seconds)
+        return max(SMALLEST * (2 if urgent else 1), self.speed * seconds)
 
     def _rate(self) -> float:
         share = self.rates.share * self.speed if self.speed else self.rates.unasked
