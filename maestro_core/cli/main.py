@@ -21,6 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
+    from types import ModuleType
     from typing import Protocol
 
     class OpenConsole(Protocol):
@@ -57,6 +58,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "service": ("service", "the consumer kept running by launchd or systemd"),
     "adopt": ("adopt", "what another program's agent root holds, and what starting would do"),
     "metrics": ("metrics", "the agent's numbers as Prometheus text"),
+    "completion": ("completion", "completion of these commands for bash, zsh or fish"),
 }
 """Command -> its module in this package, and what it does."""
 
@@ -179,6 +181,16 @@ def _run(argv: list[str], open_console: OpenConsole) -> int:
 
 
 def _command(name: str, words: list[str], context: Context) -> int:
+    module, parser = parser_for(name)
+    arguments = parser.parse_args(words)
+    context.read_only |= getattr(arguments, "read_only", False)
+    context._root = getattr(arguments, "root", context._root)
+    code: int = module.run(arguments, context)
+    return code
+
+
+def parser_for(name: str) -> tuple[ModuleType, argparse.ArgumentParser]:
+    """The module of a command and its parser. Raises UsageError for an unknown one."""
     if name not in COMMANDS:
         raise UsageError(f"there is no command {name!r}", _suggestion(name))
     import argparse
@@ -194,11 +206,7 @@ def _command(name: str, words: list[str], context: Context) -> int:
         one.add_argument(
             "--read-only", action="store_true", default=argparse.SUPPRESS, help="change nothing"
         )
-    arguments = parser.parse_args(words)
-    context.read_only |= getattr(arguments, "read_only", False)
-    context._root = getattr(arguments, "root", context._root)
-    code: int = module.run(arguments, context)
-    return code
+    return module, parser
 
 
 def _formatter(prog: str) -> argparse.HelpFormatter:

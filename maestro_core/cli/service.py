@@ -44,7 +44,7 @@ def configure(parser: argparse.ArgumentParser, _name: str) -> None:
     verbs.add_parser("restart", help="stop it in order and start it again")
     status = verbs.add_parser("status", help="whether it is installed and runs, and which version")
     status.add_argument("--json", action="store_true", help="print a JSON document")
-    verbs.add_parser("gone", help="called by systemd when it gave the service up")
+    verbs.add_parser("gone")  # systemd calls it when it gave the service up
 
 
 def run(arguments: argparse.Namespace, context: Context) -> int:
