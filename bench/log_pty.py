@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import psutil
 
 ROWS, COLUMNS = 50, 160
+ASK, REPORT = b"\x1b[6n", b"\x1b[2;1R"
+"""The question for the cursor's place, with which the console paces itself, and its answer."""
 
 
 @dataclass
@@ -56,6 +58,7 @@ class Terminal:
             except OSError:
                 break
             self.received += len(data)
+            os.write(self.fd, REPORT * data.count(ASK))
             if self.link:
                 time.sleep(len(data) / self.link)
             self.tail = (self.tail + data)[-(1 << 17) :]

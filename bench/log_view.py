@@ -48,6 +48,12 @@ def large_file(folder: Path, size: int) -> Path:
     return path
 
 
+def mark(number: int) -> bytes:
+    """What log_apps shows after so many keys."""
+    text = b"K%06d" % number
+    return text.translate(bytes.maketrans(b"0123456789K", b"abcdefghijZ")) if number % 2 else text
+
+
 def app(kind: str, paths: list[Path]) -> list[str]:
     return [sys.executable, str(Path(__file__).with_name("log_apps.py")), kind, *map(str, paths)]
 
@@ -62,7 +68,7 @@ def plain_command(tool: str, path: Path) -> list[str] | None:
 
 def open_app(kind: str, path: Path, patience: float) -> str:
     with Terminal(app(kind, [path])) as terminal:
-        terminal.pump(20, b"K000000")
+        terminal.pump(20, mark(0))
         terminal.pump(1.0)
         before = terminal.memory()
         terminal.press("o")
@@ -71,7 +77,7 @@ def open_app(kind: str, path: Path, patience: float) -> str:
         worst, key = at_tail, []
         for number in range(1, 31):
             terminal.press("x")
-            took = terminal.pump(patience, b"K%06d" % number)
+            took = terminal.pump(patience, mark(number))
             key.append(took if took is not None else patience)
             terminal.pump(0.1)
             worst = max(worst, terminal.memory() - before)
@@ -98,7 +104,7 @@ def shown(seconds: float | None) -> str:
 def search_app(path: Path, patience: float) -> str:
     """In the console: keys are pressed until the answer is there."""
     with Terminal(app("console", [path])) as terminal:
-        terminal.pump(20, b"K000000")
+        terminal.pump(20, mark(0))
         terminal.press("o")
         terminal.pump(patience, END)
         terminal.pump(2.0)
@@ -112,7 +118,7 @@ def search_app(path: Path, patience: float) -> str:
         terminal.pump(0.03)  # until then the line that was typed takes the keys
         while time.monotonic() - begun < patience:
             terminal.press("x")
-            key.append(terminal.pump(patience, b"K%06d" % (len(key) + 1)) or patience)
+            key.append(terminal.pump(patience, mark(len(key) + 1)) or patience)
             worst = max(worst, terminal.memory() - before)
             if b"no 'unseen' in" in terminal.tail:
                 break
@@ -143,7 +149,7 @@ def write_flood(paths: list[Path], rate: int, seconds: float) -> None:
 
 def flood_app(kind: str, paths: list[Path], rate: int, seconds: float, link: float = 0) -> str:
     with Terminal(app(kind, paths), link) as terminal:
-        terminal.pump(30, b"K000000")
+        terminal.pump(30, mark(0))
         terminal.pump(3.0 if link else 0.1)
         terminal.press("o")
         terminal.pump(1.0)
@@ -155,7 +161,7 @@ def flood_app(kind: str, paths: list[Path], rate: int, seconds: float, link: flo
         while time.monotonic() - begun < seconds - 2:
             number += 1
             terminal.press("x")
-            took = terminal.pump(10, b"K%06d" % number)
+            took = terminal.pump(10, mark(number))
             key.append(took if took is not None else 10.0)
             terminal.pump(0.15 + 0.017 * (number % 7))
         spent = time.monotonic() - begun

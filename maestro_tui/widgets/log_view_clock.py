@@ -1,8 +1,8 @@
 """One repaint clock for all log views of an app, and what keeps it from flooding the line.
 
-Ten looks a second at the visible logs; a frame is drawn only when the last one has left
-for the terminal and the bytes a second that logs may cost are not used up. Keys do not wait
-for it. The clock stops while no log is on the screen.
+Eight looks a second at the visible logs. A frame is drawn when the wire has room for what
+nobody asked for; where there is no wire, when the last one has left for the terminal and a
+budget of bytes a second is not used up. Keys do not wait for it. It stops without a view.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 from textual.app import App
 from textual.timer import Timer
 
-INTERVAL = 0.1
+INTERVAL = 0.125
 WIRE_BUDGET = 30_000
 """Bytes a second that frames of logs may send, all views together: room on a 320 kbit/s line."""
 

@@ -171,9 +171,15 @@ def _alike(old: list[Segment], new: list[Segment], *, from_end: bool) -> int:
 
 
 def _same(one: str, other: str) -> int:
-    """How many characters the two have in common at the beginning."""
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
+    """How many characters the two have in common at the beginning, by halving."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 @lru_cache(maxsize=256)
