@@ -97,6 +97,9 @@ class MaestroApp(ViewsApp):
         if plan is not None:
             self.exit()
 
+    def _mask_anew(self) -> None:
+        mask_with(self.backend.redactor())
+
     def _second(self) -> None:
         if self._frozen_at is None:
             for screen in self.screen_stack:
@@ -116,6 +119,8 @@ class MaestroApp(ViewsApp):
             front = self.front()
             if front is not None:
                 front.changed(message.topics)
+        if "settings" in message.topics and not first:
+            self.in_thread("masks", self._mask_anew, where="reading the secrets to mask")
         self._start_again(message.topics)
         self.feed.taken()
         if first:

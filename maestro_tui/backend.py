@@ -6,6 +6,7 @@ block and are called from threads; imports of the core's slow parts happen at fi
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -67,7 +68,7 @@ class Backend(Protocol):
     @property
     def memory(self) -> Remembering: ...
     def snapshot(self, topics: frozenset[Topic]) -> Snapshot: ...
-    def dead_letters(self) -> Sequence[TickView]: ...
+    def dead_letters(self, limit: int | None = None) -> Sequence[TickView]: ...
     def runs(self, limit: int) -> Sequence[RunRow]: ...
     def journal(self, limit: int) -> Sequence[dict[str, Any]]: ...
     def costs(self, since: str) -> Sequence[CostRow]: ...
@@ -138,11 +139,11 @@ class RootBackend:
         snapshot: Snapshot = self._reader.read(topics)
         return snapshot
 
-    def dead_letters(self) -> Sequence[TickView]:
-        """All dead letters, newest first."""
+    def dead_letters(self, limit: int | None = None) -> Sequence[TickView]:
+        """Dead letters, newest first; with `limit` only so many files are read."""
         from maestro_core.observe.reader import dead_letters
 
-        found: Sequence[TickView] = dead_letters(self.layout)
+        found: Sequence[TickView] = dead_letters(self.layout, limit=limit)
         return found
 
     def runs(self, limit: int) -> Sequence[RunRow]:
@@ -229,13 +230,8 @@ class RootBackend:
         return _Owning(Driver(self.layout, mode="console"), owned)
 
     def redactor(self) -> Callable[[str], str]:
-        """Masks what .env holds; settings that cannot be read mask by pattern alone."""
-        from maestro_core.errors import MaestroError
+        """Masks the secrets of .env and the environment, even where settings are faulty."""
         from maestro_core.redact import Redactor
-        from maestro_core.settings import load_settings
+        from maestro_core.settings import examine_settings
 
-        try:
-            env = load_settings(self.layout).env
-        except MaestroError:
-            env = {}
-        return Redactor(env)
+        return Redactor(os.environ).also(examine_settings(self.layout).settings.env)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from operator import is_
 from typing import Any, ClassVar
 
 from rich.text import Text
 from textual.widget import Widget
 
-from maestro_core.observe.snapshot import Snapshot
+from maestro_core.observe.snapshot import CadenceView, ConsumerView, Snapshot
 from maestro_tui.acts_cadence import cadence_plan
 from maestro_tui.presentation.board import Cadence, fields
 from maestro_tui.presentation.cadence import details
@@ -45,8 +46,14 @@ class BoardScreen(ListScreen[Cadence]):
     # ---- what it shows --------------------------------------------------------------------
 
     def receive(self, snapshot: Snapshot) -> None:
+        """Rows that did not change are the same objects, so that nothing of them is drawn anew."""
         super().receive(snapshot)
-        self.take([Cadence(view, snapshot.consumer) for view in snapshot.cadences])
+        known = {row.view.name: row for row in self.all_rows}
+        rows = [_row(view, snapshot.consumer, known.get(view.name)) for view in snapshot.cadences]
+        if len(rows) == len(self.all_rows) and all(map(is_, rows, self.all_rows)):
+            self.tick(self.console.now)
+        else:
+            self.take(rows)
 
     def tick(self, now: float) -> None:
         super().tick(now)
@@ -143,3 +150,12 @@ class BoardScreen(ListScreen[Cadence]):
             self.console.stop_runs(views)
             return
         self.console.propose(cadence_plan(what, views, snapshot, now))
+
+
+def _row(view: CadenceView, consumer: ConsumerView, known: Cadence | None) -> Cadence:
+    """The row that is there already, if it says the same; a new beat alone changes nothing."""
+    if known is not None and known.view is view:
+        was = known.consumer
+        if (was.word, was.hold) == (consumer.word, consumer.hold):
+            return known
+    return Cadence(view, consumer)

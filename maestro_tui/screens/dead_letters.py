@@ -32,6 +32,8 @@ from maestro_tui.screens.base import ListScreen, screen_bindings
 from maestro_tui.widgets.pane import Pane
 from maestro_tui.widgets.table import Table
 
+FIRST = 300
+"""Dead letters that are shown before the rest is read."""
 TAIL_LINES = 12
 TAIL_PAUSE = 0.12
 """Seconds for which the cursor must rest before a log's end is read."""
@@ -67,7 +69,18 @@ class DeadLettersScreen(ListScreen[Row]):
     # ---- rows -----------------------------------------------------------------------------
 
     def read_rows(self) -> Sequence[Row]:
-        return dead_rows(self.console.backend.dead_letters())
+        """The first time the newest ones come at once, the others as soon as they are read."""
+        backend = self.console.backend
+        if not self.loaded:
+            first = dead_rows(backend.dead_letters(FIRST))
+            if len(first) < FIRST:
+                return first
+            self.app.call_from_thread(self.take_first, first)
+        return dead_rows(backend.dead_letters())
+
+    def take_first(self, rows: Sequence[Row]) -> None:
+        self.loaded = True
+        self.take(rows)
 
     def group(self, rows: Sequence[Row]) -> Sequence[Row]:
         if self.table.state.sorting.key is not None:

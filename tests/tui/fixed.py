@@ -281,8 +281,8 @@ class FixedBackend:
     def snapshot(self, topics: frozenset[Topic]) -> Snapshot:
         return self.shown
 
-    def dead_letters(self) -> Sequence[TickView]:
-        return self.dead
+    def dead_letters(self, limit: int | None = None) -> Sequence[TickView]:
+        return self.dead[:limit]
 
     def runs(self, limit: int) -> Sequence[RunRow]:
         return sorted(self.rows, key=lambda row: row.ended_at or "", reverse=True)[:limit]

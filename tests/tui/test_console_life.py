@@ -103,7 +103,7 @@ async def test_a_refresh_leaves_the_cursor_on_its_row() -> None:
 
 async def test_an_error_in_a_thread_is_a_toast_and_a_journal_line() -> None:
     class Broken(FixedBackend):
-        def dead_letters(self) -> Any:
+        def dead_letters(self, limit: int | None = None) -> Any:
             raise OSError("the disk is on fire")
 
     backend = Broken()

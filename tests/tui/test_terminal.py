@@ -161,3 +161,15 @@ def test_settings_that_cannot_be_used_are_said_and_taken_once_they_can(agent: Ag
         terminal.wait_for("no consumer|stopped")
         agent.settings(good)
         terminal.wait_for("consumer here")
+
+
+def test_secrets_are_masked_even_where_the_settings_are_faulty(agent: Agent) -> None:
+    secret = "hunter2-0123456789abcdef"
+    with agent.layout.env_file.open("a") as file:
+        file.write(f"GMAIL_APP_PASSWORD={secret}\n")
+    agent.settings("[nonsense]\n")
+    write_tick(agent.layout.dlq, "leak", "free", last_error=f"exit 1: {secret} refused")
+    with console(agent, "--attach") as terminal:
+        terminal.press("2")
+        terminal.wait_for("exit 1: .* refused")
+    assert secret.encode() not in terminal.raw
