@@ -180,7 +180,7 @@ def send(pid: int, token: str | None, number: int) -> bool:
     if token is None or pid in (0, 1, os.getpid()):
         return False
     try:
-        if _LINUX:
+        if sys.platform.startswith("linux") and _LINUX:
             return _send_by_pidfd(pid, token, number)
         if start_token(pid) != token:
             return False
@@ -190,15 +190,17 @@ def send(pid: int, token: str | None, number: int) -> bool:
     return True
 
 
-def _send_by_pidfd(pid: int, token: str, number: int) -> bool:
-    handle = os.pidfd_open(pid)
-    try:
-        if start_token(pid) != token:
-            return False
-        signal.pidfd_send_signal(handle, number)
-    finally:
-        os.close(handle)
-    return True
+if sys.platform.startswith("linux"):
+
+    def _send_by_pidfd(pid: int, token: str, number: int) -> bool:
+        handle = os.pidfd_open(pid)
+        try:
+            if start_token(pid) != token:
+                return False
+            signal.pidfd_send_signal(handle, number)
+        finally:
+            os.close(handle)
+        return True
 
 
 # ---- a family ---------------------------------------------------------------------------

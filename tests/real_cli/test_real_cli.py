@@ -27,11 +27,11 @@ SECONDS = 7654
 def assert_nobody_left(scene: Scene) -> None:
     assert scene.bench.alive() == []
     listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
-    assert f"sleep({SECONDS}" not in listed.stdout
+    assert f"[], {SECONDS})" not in listed.stdout
 
 
 def sleeper(seconds: int = SECONDS) -> str:
-    return f"python3 -c 'import time; time.sleep({seconds})'"
+    return f"python3 -c 'import select; select.select([], [], [], {seconds})'"
 
 
 # ---- what ends well ------------------------------------------------------------------------
@@ -218,7 +218,7 @@ def test_a_cancelled_run_takes_its_tools_along(scene: Scene, at_once: bool) -> N
 
 
 def test_what_a_tool_leaves_behind_ends_with_a_run_that_ends_well(scene: Scene) -> None:
-    python = f"$(command -v python3) -c 'import time; time.sleep({SECONDS})'"
+    python = sleeper().replace("python3", "$(command -v python3)", 1)
     leave = f"(setsid nohup env -i {python} &) ; {sleeper()} &"
     result = scene.run(replies.bash(f"{leave} echo left"), args=ALLOW_BASH)
     assert result.ok
