@@ -157,8 +157,8 @@ def _before(found: Survey) -> list[str]:
         return [f"wait or attach: a consumer of ours is here (pid {found.snapshot.consumer.pid})"]
     if found.other_owner:
         return [
-            "NOT YET: somebody wrote to the journal a moment ago and holds no lock of ours; stop"
-            " the other daemon and its jobs first, or both work on the same ticks"
+            "CHECK FIRST: somebody wrote to the journal a moment ago and holds no lock of ours; if"
+            " another daemon works here, stop it and its jobs, or both work on the same ticks"
         ]
     return []
 

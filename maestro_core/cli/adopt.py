@@ -1,6 +1,7 @@
 """What is in an agent root that another program made, and what starting on it would do.
 
-Changes nothing. Exit code 0 when a consumer could start, 1 when something is in its way.
+Changes nothing. Exit code 0 when a consumer could start, 1 when faults in the settings are in
+its way.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         printer.document(_document(found))
     else:
         _print(printer, found)
-    return 1 if found.problems or found.other_owner else 0
+    return 1 if found.problems else 0
 
 
 def _print(printer: Printer, found: Survey) -> None:
@@ -114,7 +115,7 @@ def _document(found: Survey) -> dict[str, object]:
         "problems": [*found.problems, *found.snapshot.problems],
         "warnings": list(found.warnings),
         "starting_would": plan(found),
-        "can_start": not (found.problems or found.other_owner),
+        "can_start": not found.problems,
     }  # fmt: skip
 
 

@@ -148,8 +148,8 @@ def test_a_daemon_that_is_still_at_work_is_noticed(tmp_path: Path) -> None:
     layout = reference_root(tmp_path / "ravi")
     (layout.logs / "2026-11-24.jsonl").write_text("{}\n")
     done = adopt(layout)
-    assert done.returncode == 1
-    assert "NOT YET" in done.stdout
+    assert done.returncode == 0
+    assert "CHECK FIRST" in done.stdout
     # one of ours is known by its heartbeat
     owner = Ownership.acquire(layout, what="daemon")
     now = iso(time.time())
