@@ -133,7 +133,11 @@ class LogView(LogKeys):
         if self._painted != (self.size, self.app.theme):
             self._painted = (self.size, self.app.theme)
             self._shown = self._strips()
-        return [self._shown[y].crop(crop.x, crop.right) for y in crop.line_range]
+        blank = Strip.blank(crop.width)  # a size that changes is asked for before it is told
+        return [
+            self._shown[y].crop(crop.x, crop.right) if y < len(self._shown) else blank
+            for y in crop.line_range
+        ]
 
     def _strips(self) -> list[Strip]:
         """Every row of the widget as it should be now."""
