@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import errno
 import json
+import multiprocessing
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -21,9 +23,11 @@ from maestro_core.bus.producer import make_document, publish_tick
 from maestro_core.bus.watch import WatchFeed
 from maestro_core.clock import FakeClock
 from maestro_core.consumer.driver import Driver
-from maestro_core.errors import BusError
+from maestro_core.consumer.ownership import Ownership, is_locked
+from maestro_core.errors import BusError, Busy
 from maestro_core.files import OsFiles
 from maestro_core.layout import Layout
+from maestro_core.session import processes
 from tests.catalogue.kit import FAILURE, claim_any, engine_on, names, program
 from tests.core.consumer_kit import OK, Kit, always
 from tests.support import read_json, wait_until, write_json, write_tick
@@ -269,6 +273,112 @@ def no_watches(layout: Layout) -> Any:
         driver.stop()
         thread.join(20)
     return {"degraded": feed.degraded, "inbox": names(layout.inbox)}
+
+
+# ---- races ---------------------------------------------------------------------------------
+
+
+def in_children(count: int, act: Callable[[], Any]) -> list[Any]:
+    """What `act` returns in each of so many processes that begin together."""
+    gate, answers = multiprocessing.Barrier(count), multiprocessing.SimpleQueue()
+
+    def child() -> None:
+        gate.wait()
+        answers.put(act())
+        gate.wait()  # whoever holds something keeps it until all have tried
+
+    children = [multiprocessing.Process(target=child) for _ in range(count)]
+    for one in children:
+        one.start()
+    found = [answers.get() for _ in children]
+    for one in children:
+        one.join()
+    return found
+
+
+@scene
+def race_for_the_lock(layout: Layout) -> Any:
+    held: list[Ownership] = []
+
+    def try_it() -> bool:
+        try:
+            held.append(Ownership.acquire(layout, what="racer"))
+        except Busy:
+            return False
+        return True
+
+    winners = []
+    for number in range(20):
+        if number % 2:
+            layout.consumer_lock.unlink()
+        winners.append(sum(in_children(4, try_it)))
+    return {"winners": winners}
+
+
+@scene
+def race_for_ticks(layout: Layout) -> Any:
+    for number in range(120):
+        write_tick(layout.inbox, f"t{number}", "memo")
+
+    def work() -> list[str]:
+        engine, mine = engine_on(layout), []
+        while claim := claim_any(engine):
+            mine.append(claim.tick.id)
+            engine.complete(claim)
+        return mine
+
+    claimed = [tick_id for mine in in_children(3, work) for tick_id in mine]
+    failed = len(names(layout.inbox)) + len(names(layout.claimed)) + len(names(layout.quarantine))
+    return {"claimed": claimed, "failed": failed}
+
+
+# ---- pids ----------------------------------------------------------------------------------
+
+
+def start_as(pid: int) -> subprocess.Popen[bytes] | None:
+    """A sleeper with exactly that pid, in a pid namespace of our own; None if it cannot be."""
+    for _ in range(20):
+        try:
+            Path("/proc/sys/kernel/ns_last_pid").write_text(str(pid - 1))
+        except OSError:
+            return None
+        sleeper = subprocess.Popen(["sleep", "600"])
+        if sleeper.pid == pid:
+            return sleeper
+        sleeper.kill()
+        sleeper.wait()
+    return None
+
+
+def token_of_a_new_one() -> str | None:
+    """Without the pid, a token tells when a process was started."""
+    with subprocess.Popen(["sleep", "600"]) as probe:
+        token = processes.start_token(probe.pid)
+        probe.kill()
+    return token
+
+
+@scene
+def used_again(layout: Layout) -> Any:
+    """The pid of a consumer and its run is a stranger's by now."""
+    dead = subprocess.Popen(["sleep", "600"])
+    token = processes.start_token(dead.pid)
+    dead.kill()
+    dead.wait()
+    wait_until(lambda: token_of_a_new_one() != token, what="the next tick of the kernel's clock")
+    stranger = start_as(dead.pid)
+    if stranger is None:
+        return {"same pid": None}
+    try:
+        return {
+            "same pid": stranger.pid == dead.pid,
+            "signalled": processes.send(dead.pid, token, signal.SIGKILL),
+            "lives": stranger.poll() is None,
+            "locked": is_locked(layout),
+        }
+    finally:
+        stranger.kill()
+        stranger.wait()
 
 
 if __name__ == "__main__":
