@@ -79,6 +79,8 @@ def open_app(kind: str, path: Path, patience: float) -> str:
             terminal.press("x")
             took = terminal.pump(patience, mark(number))
             key.append(took if took is not None else patience)
+            if took is None:
+                break
             terminal.pump(0.1)
             worst = max(worst, terminal.memory() - before)
         return (
