@@ -90,6 +90,7 @@ class Consumer:
         if not self.stopping:
             self._enqueue_due()
             self._drain()
+        self.keeper.session_started = False  # what is claimable is asked between passes
         self._tell_rejected()
         self.keeper.count_skips()
         self.beat()

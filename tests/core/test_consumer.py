@@ -486,6 +486,15 @@ def test_until_idle_is_reached_when_all_that_waits_is_held(tmp_path: Path) -> No
     assert kit.consumer.is_idle()
 
 
+def test_a_run_that_ends_within_its_own_pass_does_not_look_like_the_end_of_work(
+    tmp_path: Path,
+) -> None:
+    kit = Kit(tmp_path, always(FAIL, 0.0), circuit_threshold=99, **NO_WAIT).start()
+    kit.drop("memo")
+    kit.consumer.step()
+    assert not kit.consumer.is_idle()
+
+
 def test_a_tick_with_a_later_time_waits_for_it_and_blocks_nobody(tmp_path: Path) -> None:
     from maestro_core.clock import iso
 
