@@ -98,9 +98,9 @@ class DirectoryEngine:
     def refresh(self) -> bool:
         with self.explained("cannot read the inbox"):
             self.shelves.restore()
+            self._is_new = False
             self._catch_up()
             self._unblock()
-            self._is_new = False
             return self.inbox.refresh()
 
     # ---- the consumer's verbs ------------------------------------------------------------
@@ -190,7 +190,7 @@ class DirectoryEngine:
         return self.inbox.waiting.ready(self.clock.wall())
 
     def next_ready_at(self) -> float | None:
-        times = (self.inbox.waiting.next_ready_at(), self.inbox.next_look_at())
+        times = (self.inbox.waiting.next_ready_at(self.clock.wall()), self.inbox.next_look_at())
         return min((one for one in times if one is not None), default=None)
 
     def page(

@@ -100,7 +100,7 @@ class Inbox:
         stamp = self._fs.settled(self._folder)
         if stamp is not None and stamp == self._stamp:
             return False
-        names = self._fs.names(self._folder)
+        names = [name for name in self._fs.names(self._folder) if not name.startswith(".")]
         self._stamp = stamp
         fresh = [name for name in names if self._is_new(name)]
         gone = len(names) - len(fresh) < len(self) and self._drop_gone(set(names))
@@ -110,7 +110,7 @@ class Inbox:
     def _is_new(self, name: str) -> bool:
         if name[-5:] == codec.SUFFIX and name[:-5] in self.waiting.keys:
             return False
-        return not (name in self._unread or name in self._later or name.startswith("."))
+        return name not in self._unread and name not in self._later
 
     def _drop_gone(self, names: set[str]) -> bool:
         """Forget what is not there. A listing may miss a file that is being renamed, so each

@@ -62,8 +62,9 @@ class Waiting:
         self._ripen(now)
         return {cadence for cadence, heap in self._ready.items() if self._top(heap, now)}
 
-    def next_ready_at(self) -> float | None:
+    def next_ready_at(self, now: float) -> float | None:
         """Wall time of the earliest tick that waits for its time."""
+        self._ripen(now)
         while self._later and not self._holds(self._later[0][1]):
             heappop(self._later)
         return self._later[0][0] if self._later else None

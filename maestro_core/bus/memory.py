@@ -124,7 +124,7 @@ class MemoryEngine:
         return self._waiting.ready(self.clock.wall())
 
     def next_ready_at(self) -> float | None:
-        return self._waiting.next_ready_at()
+        return self._waiting.next_ready_at(self.clock.wall())
 
     def page(
         self, where: Where, *, cadence: str | None = None, limit: int = 100, offset: int = 0

@@ -92,11 +92,11 @@ def publish_tick(
     data = encode_document(document)
     try:
         check_room(layout, fs)
-        key = document.get("dedupe_key")
-        if key is None:
-            _publish(layout, document["id"], data, fs)
-            return document["id"], True
-        return _publish_once(layout, document["id"], key, data, fs)
+        try:
+            return _publish(layout, document, data, fs)
+        except FileNotFoundError:
+            _make_folders(layout, fs)
+            return _publish(layout, document, data, fs)
     except FileExistsError:
         raise
     except OSError as error:
@@ -179,29 +179,13 @@ _REMEDY = {
 }
 
 
-def _publish(layout: Layout, tick_id: str, data: bytes, fs: files.FileSystem) -> None:
-    name = f"{tick_id}.json"
-    for folder in (layout.claimed, layout.dlq):
-        if fs.exists(folder / name):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(folder / name))
-    try:
-        files.publish(fs, layout.tmp, layout.inbox / name, data)
-    except FileNotFoundError:
-        _make_folders(layout, fs)
-        files.publish(fs, layout.tmp, layout.inbox / name, data)
-
-
-def _make_folders(layout: Layout, fs: files.FileSystem) -> None:
-    files.ensure_folders(fs, (layout.bus.parent, layout.bus, layout.inbox, layout.dedupe))
-    # Last, and only now: while it is missing nothing is published into what may vanish.
-    fs.make_folder(layout.tmp)
-
-
-def _publish_once(
-    layout: Layout, tick_id: str, key: str, data: bytes, fs: files.FileSystem
+def _publish(
+    layout: Layout, document: dict[str, Any], data: bytes, fs: files.FileSystem
 ) -> tuple[str, bool]:
-    if not fs.exists(layout.dedupe):
-        _make_folders(layout, fs)
+    tick_id, key = document["id"], document.get("dedupe_key")
+    if key is None:
+        _put_in(layout, tick_id, data, fs)
+        return tick_id, True
     with fs.lock(layout.dedupe_lock):
         holder = live_holder(layout, key, fs)
         if holder is not None:
@@ -209,8 +193,22 @@ def _publish_once(
             return holder, False
         # The record first: one that names a tick that never came counts for nothing.
         remember_key(layout, key, tick_id, fs)
-        _publish(layout, tick_id, data, fs)
+        _put_in(layout, tick_id, data, fs)
     return tick_id, True
+
+
+def _put_in(layout: Layout, tick_id: str, data: bytes, fs: files.FileSystem) -> None:
+    name = f"{tick_id}.json"
+    for folder in (layout.claimed, layout.dlq):
+        if fs.exists(folder / name):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(folder / name))
+    files.publish(fs, layout.tmp, layout.inbox / name, data)
+
+
+def _make_folders(layout: Layout, fs: files.FileSystem) -> None:
+    files.ensure_folders(fs, (layout.bus.parent, layout.bus, layout.inbox, layout.dedupe))
+    # Last, and only now: while it is missing nothing is published into what may vanish.
+    fs.make_folder(layout.tmp)
 
 
 def live_holder(layout: Layout, key: str, fs: files.FileSystem = _DISK) -> str | None:
