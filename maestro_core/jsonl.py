@@ -16,7 +16,7 @@ import stat
 import time
 from pathlib import Path
 
-from maestro_core.files import FILE_MODE, FOLDER_MODE
+from maestro_core.files import FILE_MODE, OsFiles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _open_for_append(path: Path) -> int:
     try:
         return os.open(path, flags, FILE_MODE)
     except FileNotFoundError:
-        os.makedirs(path.parent, FOLDER_MODE, exist_ok=True)
+        OsFiles().make_folder(path.parent)
         return os.open(path, flags, FILE_MODE)
 
 

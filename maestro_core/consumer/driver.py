@@ -170,6 +170,7 @@ class Driver:
             self._clock,
             journal,
             ledger,
+            redact=settings.redact,
         )
 
 

@@ -59,6 +59,10 @@ class Launcher(Protocol):
         """
         ...
 
+    def prune(self, before: float) -> int:
+        """Forget ended runs from before that wall time; how many."""
+        ...
+
     def prepare(self) -> None:
         """Get ready to start one at once."""
         ...

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 from maestro_core.clock import iso
-from maestro_core.files import FILE_MODE, FOLDER_MODE, OsFiles
+from maestro_core.files import FILE_MODE, OsFiles
 
 TAIL = 4096
 """Bytes of the end of a log that give a failure its reason."""
@@ -34,7 +34,7 @@ class RunLogs:
         Raises:
             OSError: the folder cannot be written.
         """
-        os.makedirs(folder, FOLDER_MODE, exist_ok=True)
+        OsFiles().make_folder(folder)
         while True:
             stamp = iso(now)
             name = f"{stamp[:10]}-{cadence}-{stamp.replace(':', '-').replace('.', '-')}"

@@ -37,7 +37,7 @@ from maestro_core.session.prompt import PromptError, read_prompt
 from maestro_core.session.rebuild import rows_from_journal
 from maestro_core.session.recognise import class_of_errno
 from maestro_core.session.spare import Stock
-from maestro_core.session.surroundings import Surroundings, Writes, limits_of
+from maestro_core.session.surroundings import Surroundings, Writes, limits_of, masked
 from maestro_core.session.transcript import Transcript
 from maestro_core.session.work import SubSession
 from maestro_core.settings import Settings
@@ -67,8 +67,10 @@ class SubSessionLauncher:
         ledger: Ledger,
         *,
         environ: Mapping[str, str] | None = None,
+        redact: Callable[[str], str] = str,
     ) -> None:
         self._layout = layout
+        self._redact = redact
         self._settings = settings
         self._clock = clock
         self._journal = journal
@@ -86,7 +88,9 @@ class SubSessionLauncher:
             self._environ, settings.env, root=self._layout.root, cadence=spec.tick.cadence,
             tick_id=spec.tick.id, run_id=spec.run_id, api_retries=limits.api_retry_cap,
         )  # fmt: skip
-        around = Surroundings(self._layout, self._clock, self._journal, self._ledger, limits)
+        around = Surroundings(
+            self._layout, self._clock, self._journal, self._ledger, limits, self._redact
+        )
         started_at = iso(self._clock.wall())
         try:
             plan = self._plan(spec, env)
@@ -95,6 +99,14 @@ class SubSessionLauncher:
             return self._refused(spec, error, started_at, wake)
         finally:
             self._stock.fill()
+
+    def prune(self, before: float) -> int:
+        """See `Launcher`."""
+        try:
+            return self._ledger.prune(iso(before))
+        except LedgerTrouble as error:
+            self._journal.write("error", "ledger_trouble", error=str(error))
+            return 0
 
     def prepare(self) -> None:
         """Have a keeper in waiting for the first run."""
@@ -195,7 +207,7 @@ class SubSessionLauncher:
     def _refused(
         self, spec: RunSpec, error: Exception, started_at: str, wake: Callable[[], None]
     ) -> Refused:
-        result = _not_started(error, self._clock.wall())
+        result = masked(_not_started(error, self._clock.wall()), self._redact)
         if self._ledger_get(spec.run_id) is None:
             self._note_begin(spec, started_at, None)
         try:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from maestro_core.clock import Clock
 from maestro_core.layout import Layout
+from maestro_core.models import RunResult
 from maestro_core.session.ledger import Ledger
 from maestro_core.settings import Settings
 
@@ -44,6 +47,13 @@ class Surroundings(Struct, frozen=True):
     journal: Writes
     ledger: Ledger
     limits: Limits
+    redact: Callable[[str], str] = str
+    """Masks secrets: what a run printed goes into reasons that everybody may read."""
+
+
+def masked(result: RunResult, redact: Callable[[str], str]) -> RunResult:
+    """The result without secrets in its reason."""
+    return result if result.reason is None else replace(result, reason=redact(result.reason))
 
 
 def limits_of(settings: Settings) -> Limits:

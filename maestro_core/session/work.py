@@ -26,7 +26,7 @@ from maestro_core.session.logs import RunLogs, tail
 from maestro_core.session.outcome import Cause, Ending, Tails, conclude
 from maestro_core.session.output import Output
 from maestro_core.session.recognise import class_of_errno
-from maestro_core.session.surroundings import Surroundings, oom_kills
+from maestro_core.session.surroundings import Surroundings, masked, oom_kills
 
 Phase = Literal["running", "ending", "killing", "gone"]
 
@@ -195,7 +195,9 @@ class SubSession:
     def _conclude(self, now: float) -> RunResult:
         self._output.finish(self._around.clock.wall())
         ending = self._ending()
-        tails = Tails(tail(self._logs.stdout), tail(self._logs.stderr))
+        # Masked before it is cut: half a secret would not be known as one.
+        redact = self._around.redact
+        tails = Tails(redact(tail(self._logs.stdout)), redact(tail(self._logs.stderr)))
         verdict = conclude(ending, self._output.transcript, tails, self._around.clock.wall())
         stdout, stderr = self._logs.kept()
         result = RunResult(
@@ -204,6 +206,7 @@ class SubSession:
             hold_until=verdict.hold_until, duration=now - self._begun,
             stdout_path=stdout, stderr_path=stderr, usage=self._output.transcript.usage(),
         )  # fmt: skip
+        result = masked(result, redact)
         self._write_row(result)
         return result
 
@@ -237,7 +240,7 @@ class SubSession:
             return f"being ended ({self._cause})"
         silent = self._liveness.words(self._around.clock.awake())
         doing = self._output.transcript.activity()
-        return ", ".join(filter(None, (doing, silent))) or None
+        return self._around.redact(", ".join(filter(None, (doing, silent)))) or None
 
     def _tell(self, stage: str, **fields: object) -> None:
         self._around.journal.write(

@@ -32,13 +32,16 @@ HOSTILE = "tests/catalogue/test_hostile_files.py::"
 INPUT = "tests/core/test_engine_input.py::"
 LOGCAP = "tests/core/test_session_logcap.py::"
 MACHINE = "tests/core/test_doctor_machine.py::"
+OWNERS = "tests/catalogue/test_owners.py::"
 OWNER = "tests/core/test_ownership.py::"
 RESOURCES = "tests/catalogue/test_resources.py::"
 ROOTS = "tests/core/test_doctor_roots.py::"
 RUNNER = "tests/core/test_session_runner.py::"
 SCHEDULE = "tests/core/test_schedule.py::"
+SECRETS = "tests/catalogue/test_secrets.py::"
 SIMULATION = "tests/simulation/test_simulation.py::"
 SURVIVORS = "tests/core/test_session_survivors.py::"
+VERSIONS = "tests/catalogue/test_versions.py::"
 WATCH = "tests/core/test_watch.py::"
 WRITES = "tests/catalogue/test_writes.py::"
 
@@ -197,6 +200,8 @@ ROWS = (
         19, "a folder of the bus is deleted, replaced or moved under the consumer",
         "it is made again and watched again; a bus that is moved away whole ends its consumer",
         (
+            OWNERS + "test_an_inbox_that_goes_under_a_running_consumer_is_made_again",
+            OWNERS + "test_a_bus_that_is_moved_away_ends_its_consumer_and_its_run",
             WATCH + "test_an_inbox_that_is_deleted_and_made_again_is_watched_again",
             WATCH + "test_a_whole_bus_that_is_deleted_and_made_again_is_watched_again",
         ),
@@ -214,6 +219,9 @@ ROWS = (
         21, "two consumers at once",
         "one works, the other names it; no claim is made twice",
         (
+            OWNERS + "test_of_many_who_want_the_lock_at_one_moment_one_gets_it",
+            OWNERS + "test_of_two_consumers_started_together_one_works_and_one_names_it",
+            OWNERS + "test_two_engines_on_one_inbox_never_claim_the_same_tick",
             OWNER + "test_the_second_one_is_refused_and_told_who_holds_it",
             DRIVER + "test_a_second_consumer_is_told_who_works_here",
             DAEMON + "test_a_second_consumer_is_refused_and_the_first_is_named",
@@ -224,6 +232,7 @@ ROWS = (
         "the kernel frees the lock; a process is its pid with its start time",
         (
             OWNER + "test_a_killed_owner_frees_the_lock_at_once",
+            OWNERS + "test_a_stranger_with_the_pid_of_a_run_is_not_ended",
             SURVIVORS + "test_a_pid_that_is_used_again_is_nobody_s_orphan",
             "tests/core/test_session_processes.py::"
             "test_a_pid_that_is_used_again_is_never_signalled",
@@ -232,12 +241,16 @@ ROWS = (
     Row(
         23, "a child holds the lock's descriptor",
         "none does: a restart works while children of the last consumer still live",
-        (OWNER + "test_children_do_not_inherit_the_lock",),
+        (
+            OWNERS + "test_the_lock_is_free_while_children_of_a_killed_consumer_live",
+            OWNER + "test_children_do_not_inherit_the_lock",
+        ),
     ),
     Row(
         24, "the consumer dies, its sub-session lives on",
         "it is ended before its tick runs again; never two runs of one tick",
         (
+            OWNERS + "test_the_lock_is_free_while_children_of_a_killed_consumer_live",
             SURVIVORS + "test_a_run_does_not_outlive_a_consumer_that_is_killed",
             SURVIVORS + "test_the_next_consumer_ends_what_an_earlier_one_left",
             DAEMON + "test_after_a_kill_the_next_consumer_ends_the_orphan_and_runs_its_tick",
@@ -247,6 +260,7 @@ ROWS = (
         25, "a tick kills its consumer again and again",
         "after three deaths it is a dead letter that says so",
         (
+            OWNERS + "test_a_tick_that_kills_its_consumer_is_given_up_after_three",
             CONSUMER + "test_a_tick_that_kills_its_consumer_three_times_is_dead_lettered",
             SIMULATION + "test_a_poisonous_tick_that_goes_on_for_ever_is_found",
         ),
@@ -255,6 +269,8 @@ ROWS = (
         26, "a consumer that was stopped wakes up after another took its place",
         "its late completion is refused, and it ends",
         (
+            OWNERS + "test_a_consumer_that_wakes_up_after_its_place_was_taken_settles_nothing",
+            OWNERS + "test_a_consumer_that_is_stopped_keeps_its_place_and_goes_on",
             CONTRACT + "test_a_dead_consumers_claim_is_taken_over_and_its_own_token_refused",
             CONTRACT + "test_a_claim_can_be_settled_once",
         ),
@@ -304,10 +320,11 @@ ROWS = (
         31, "the machine sleeps and wakes up",
         "no time-out fires at once; what was missed comes once",
         (
+            OWNERS + "test_a_consumer_that_is_stopped_keeps_its_place_and_goes_on",
             RUNNER + "test_time_that_the_machine_sleeps_does_not_count",
             "tests/core/test_schedule_produce.py::test_after_sleep_what_was_missed_comes_once",
         ),
-        "a clock that is moved by hand",
+        "a clock that is moved by hand, and a consumer that is stopped",
     ),
     Row(
         32, "a sub-session ignores TERM",
@@ -365,6 +382,7 @@ ROWS = (
         38, "nobody reads stdout or stderr any more",
         "commands end, a consumer works on",
         (
+            OWNERS + "test_a_consumer_whose_output_nobody_reads_works_on",
             CLI + "test_a_reader_that_has_seen_enough_is_no_error",
             CLI + "test_closed_standard_descriptors_break_nothing",
             CLI + "test_output_that_cannot_be_written_is_a_failure_with_a_reason",
@@ -374,6 +392,8 @@ ROWS = (
         39, "TERM or INT at any moment, and twice",
         "nothing more is claimed, what runs goes back unspent; the second one skips the grace",
         (
+            OWNERS + "test_the_second_signal_skips_the_grace",
+            OWNERS + "test_a_stop_at_any_moment_leaves_what_is_not_done_unspent",
             DAEMON + "test_a_terminated_daemon_puts_its_tick_back_and_says_so",
             "tests/core/test_cli_acts.py::test_a_signal_ends_the_consumer_cleanly",
             CONSUMER + "test_a_clean_stop_puts_the_running_tick_back_with_its_attempt",
@@ -403,6 +423,7 @@ ROWS = (
         42, "a secret of .env in output, errors and reasons",
         "it is nowhere in state, journal, ledger, command lines or on a screen",
         (
+            SECRETS + "test_a_secret_is_nowhere_after_runs_that_told_it",
             "tests/core/test_redact.py::"
             "test_the_value_never_survives_and_masking_twice_changes_nothing",
             CLI + "test_secrets_of_the_env_file_are_masked_in_text_and_json",
@@ -414,6 +435,7 @@ ROWS = (
         "doctor fails on the first; what we make is private whatever the umask",
         (
             ROOTS + "test_each_illness_has_its_finding_remedy_and_exit_code",
+            SECRETS + "test_whatever_the_umask_what_we_make_is_private",
             FILES + "test_files_and_folders_are_private_whatever_the_umask",
         ),
     ),
@@ -489,6 +511,12 @@ ROWS = (
         51, "older and newer programs on one bus",
         "the reference's files are read, its names are kept, unknown fields survive",
         (
+            VERSIONS + "test_a_tick_that_the_reference_left_waiting_is_run",
+            VERSIONS + "test_a_tick_that_the_reference_had_claimed_is_recovered",
+            VERSIONS + "test_a_dead_letter_of_the_reference_is_shown_and_retried",
+            VERSIONS + "test_a_circuit_that_the_reference_opened_holds_its_cadence",
+            VERSIONS + "test_what_we_write_has_the_names_that_the_reference_reads",
+            VERSIONS + "test_the_heartbeat_of_a_newer_consumer_is_shown",
             INPUT + "test_a_tick_of_the_reference_is_read_as_it_stands",
             GATES + "test_a_circuit_file_written_by_another_program_is_taken_over",
             "tests/core/test_ledger.py::test_a_newer_schema_is_left_alone",
