@@ -40,7 +40,8 @@ def main() -> None:
             drop(root, "warm")
             times = [drop(root, f"b{n}") for n in range(options.runs)]
             report(f"behind {options.held:,} held ticks", times)
-            print(f"{'idle behind them, % of a core over 10 s':44} {idle_cpu(process.pid, 10):9.2f}")
+            name = "idle behind them, % of a core over 10 s"
+            print(f"{name:44} {idle_cpu(process.pid, 10):9.2f}")
 
 
 class consumer:
@@ -68,7 +69,8 @@ class consumer:
 
 
 def lay_out(root: Path) -> Path:
-    for folder in ("state/cadence-bus/inbox", "state/cadence-bus/paused", "schedules/triggers", "config"):
+    bus = "state/cadence-bus"
+    for folder in (f"{bus}/inbox", f"{bus}/paused", "schedules/triggers", "config"):
         (root / folder).mkdir(parents=True)
     (root / "config/cadences.toml").write_text(TOML)
     (root / "schedules/triggers/quick.md").write_text("go\n")

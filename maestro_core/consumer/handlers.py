@@ -8,16 +8,20 @@ from maestro_core.bus.engine import Engine
 from maestro_core.clock import Clock, iso
 from maestro_core.consumer.jobs import JobResult
 from maestro_core.layout import Layout
+from maestro_core.session.api import Launcher
 from maestro_core.settings import Settings
 
 DAY = 86400.0
 TMP_AGE = 36 * 3600.0
 
 
-def housekeep(layout: Layout, engine: Engine, clock: Clock, retention_days: int) -> JobResult:
-    """Drop what is older than the retention: trash, acks, stray temp files, old logs."""
+def housekeep(
+    layout: Layout, engine: Engine, launcher: Launcher, clock: Clock, retention_days: int
+) -> JobResult:
+    """Drop what is older than the retention: trash, acks, stray files, logs, ledger rows."""
     horizon = clock.wall() - retention_days * DAY
     dropped = engine.housekeep(horizon)
+    dropped["runs"] = launcher.prune(horizon)
     dropped["logs"] = _drop_logs(layout, horizon)
     said = ", ".join(f"{count} {kind}" for kind, count in dropped.items() if count)
     return JobResult(True, f"dropped {said}" if said else "nothing to drop")

@@ -83,7 +83,8 @@ class Starter:
 
     def _housekeep(self) -> JobResult:
         ports = self._ports
-        return housekeep(ports.layout, ports.engine, ports.clock, ports.limits.log_retention_days)
+        days = ports.limits.log_retention_days
+        return housekeep(ports.layout, ports.engine, ports.launcher, ports.clock, days)
 
     def _finished(self, claim: Claim, answer: JobResult) -> None:
         """It is done already; the next pass settles it, with every retry that a disk may need."""

@@ -78,6 +78,9 @@ class FakeLauncher:
         seconds, result = self.script(spec)
         return FakeWork(spec, self.clock, seconds, result)
 
+    def prune(self, before: float) -> int:
+        return 0
+
     def prepare(self) -> None:
         """Nothing to get ready."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -170,3 +171,21 @@ def test_after_kill_9_nothing_runs_twice_and_the_tick_comes_back(root: Layout) -
     assert not survivors(root)
     outcomes = {row.attempt: row.outcome for row in Ledger.open(root.ledger, True).rows()}
     assert outcomes == {1: "orphaned", 2: "ok"}
+
+
+def test_housekeeping_drops_old_logs_and_old_rows_of_the_ledger(root: Layout) -> None:
+    root.cadences_toml.write_text(
+        TOML + 'log_retention_days = 1\n[cadence.tidy]\nmode = "inline"\nhandler = "housekeeping"\n'
+    )
+    write_tick(root.inbox, "one", "ok")
+    Driver(root, mode="daemon").run(until_idle=True)
+    base = sqlite3.connect(root.ledger)
+    base.execute("UPDATE runs SET ended_at = '2020-01-01T00:00:00.000Z'")
+    base.commit()
+    base.close()
+    for log in root.subsessions.iterdir():
+        os.utime(log, (0, 0))
+    write_tick(root.inbox, "two", "tidy")
+    Driver(root, mode="daemon").run(until_idle=True)
+    assert Ledger.open(root.ledger, read_only=True).rows() == []
+    assert files(root.subsessions) == []

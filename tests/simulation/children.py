@@ -136,6 +136,9 @@ class SimLauncher:
     def start(self, spec: RunSpec, wake: Callable[[], None]) -> SimWork:
         return SimWork(self._children, self._children.start(spec), self._clock)
 
+    def prune(self, before: float) -> int:
+        return 0
+
     def prepare(self) -> None:
         """Nothing to get ready."""
 

@@ -272,7 +272,7 @@ async def test_a_refused_act_is_a_toast_and_the_screen_lives_on(root: Layout) ->
 
 
 async def test_a_note_is_kept_and_shows_in_the_next_console(root: Layout) -> None:
-    async with console(Backend(root)) as (app, pilot):
+    async with console(Backend(root)) as (_app, pilot):
         await pilot.press("2")
         await see(pilot, "2 × exit 1: boom")
         await pilot.press("g", "m", "a", "s", "k", "enter")

@@ -67,8 +67,8 @@ def looks(snap_compare: Any, request: pytest.FixtureRequest) -> Callable[..., bo
         pytest.exit("pictures are drawn anew with Python 3.11 alone")
 
     def compare(
-        size: tuple[int, int], *pressed: str, shot: Snapshot = SNAPSHOT, theme: str = "maestro-dark",
-        read_only: bool = False,
+        size: tuple[int, int], *pressed: str, shot: Snapshot = SNAPSHOT,
+        theme: str = "maestro-dark", read_only: bool = False,
     ) -> bool:  # fmt: skip
         app = MaestroApp(FixedBackend(shot, read_only=read_only), theme=theme)
         found: bool = snap_compare(app, terminal_size=size, run_before=keys(*pressed))
