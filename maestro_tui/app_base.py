@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from textual.events import Event, Key
 from textual.filter import Monochrome, NoColor
 
 from maestro_core.observe.snapshot import Snapshot
@@ -18,6 +19,7 @@ from maestro_tui.messages import WorkerFailed
 from maestro_tui.presentation.cells import data
 from maestro_tui.presentation.strip import Here
 from maestro_tui.screens.base import ConsoleScreen
+from maestro_tui.typeahead import TypeAhead
 from maestro_tui.wire.app import WiredApp
 
 
@@ -40,6 +42,7 @@ class BaseApp(WiredApp):
         self.snapshot: Snapshot | None = None
         """What is shown; None = nothing was read yet."""
         self.feed = SnapshotFeed(backend.snapshot, backend.make_feed, self.post_message)
+        self._typed = TypeAhead(self, super().on_event)
         self._frozen_at: float | None = None
         self._trouble: str | None = None
         self._consumer_trouble: str | None = None
@@ -80,6 +83,13 @@ class BaseApp(WiredApp):
         front = self.front()
         if front is not None:
             front.show_strip()
+
+    async def on_event(self, event: Event) -> None:
+        """Keys wait for each other; everything else is as Textual has it."""
+        if isinstance(event, Key) and not event.is_forwarded:
+            await self._typed.take(event)
+        else:
+            await super().on_event(event)
 
     # ---- nothing ends the console but its person ------------------------------------------
 

@@ -31,7 +31,7 @@ class AskOverlay(OverlayScreen[str]):
         yield Input(self._value, compact=True, id="word")
 
     def on_mount(self) -> None:
-        self.query_one("#word").focus()
+        self.set_focus(self.query_one("#word"))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         self.dismiss(event.value)

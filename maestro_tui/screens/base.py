@@ -71,7 +71,7 @@ class ListScreen(ConsoleScreen, Generic[Row]):
         yield self._table
 
     def on_mount(self) -> None:
-        self._table.focus()
+        self.set_focus(self._table)
 
     def tick(self, now: float) -> None:
         super().tick(now)
@@ -165,16 +165,13 @@ class ListScreen(ConsoleScreen, Generic[Row]):
     # ---- filter ---------------------------------------------------------------------------
 
     def action_filter(self) -> None:
-        self.query_one(FilterBar).open()
+        self.query_one(FilterBar).open(self.table)
 
     def on_filter_bar_changed(self, message: FilterBar.Changed) -> None:
         self.filter = message.query
         if message.query:
             self.last_filter = message.query
         self.rearrange()
-
-    def on_filter_bar_closed(self) -> None:
-        self.table.focus()
 
     def action_match(self, step: int) -> None:
         """The next row that the last filter matches; while it is on, every row does."""

@@ -50,9 +50,11 @@ class BoardScreen(ListScreen[Cadence]):
         super().receive(snapshot)
         known = {row.view.name: row for row in self.all_rows}
         rows = [_row(view, snapshot.consumer, known.get(view.name)) for view in snapshot.cadences]
-        if len(rows) == len(self.all_rows) and all(map(is_, rows, self.all_rows)):
+        same = len(rows) == len(self.all_rows) and all(map(is_, rows, self.all_rows))
+        if same and self.loaded:
             self.tick(self.console.now)
         else:
+            self.loaded = True
             self.take(rows)
 
     def tick(self, now: float) -> None:

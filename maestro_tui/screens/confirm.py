@@ -67,7 +67,7 @@ class ConfirmOverlay(OverlayScreen[Plan]):
                      disabled=self._plan.word is not None)  # fmt: skip
 
     def on_mount(self) -> None:
-        (self.query_one("#word") if self._plan.word else self.query_one("#cancel")).focus()
+        self.set_focus(self.query_one("#word" if self._plan.word else "#cancel"))
 
     def on_input_changed(self, event: Input.Changed) -> None:
         self.query_one("#yes", Button).disabled = not self._typed(event.value)

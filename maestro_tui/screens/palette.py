@@ -44,7 +44,7 @@ class PaletteOverlay(OverlayScreen[str]):
     def on_mount(self) -> None:
         box = self.query_one("#box")
         box.move_child(self.query_one("#what"), before=self.query_one("#body"))
-        self.query_one("#what").focus()
+        self.set_focus(self.query_one("#what"))
 
     def lines(self) -> Sequence[Text]:
         width = min(int(self.app.size.width * 0.9), 140) - 6

@@ -1,11 +1,18 @@
-"""The line in which a filter is typed; it acts with every letter."""
+"""The line in which a filter is typed; it acts with every letter.
+
+Focus changes hands at once and not by message, so that keys typed ahead go where they are meant.
+"""
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.message import Message
+from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from maestro_tui.query import Query, parse
@@ -14,6 +21,11 @@ from maestro_tui.query import Query, parse
 class FilterBar(Horizontal):
     """Shown while a filter is typed or on."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "keep", "Keep", show=False, priority=True),
+        Binding("escape", "drop", "Drop", show=False, priority=True),
+    ]
+
     class Changed(Message):
         """The filter is another one now."""
 
@@ -21,8 +33,9 @@ class FilterBar(Horizontal):
             super().__init__()
             self.query, self.text = query, text
 
-    class Closed(Message):
-        """Typing ended: Enter keeps the filter, Escape drops it."""
+    def __init__(self) -> None:
+        super().__init__()
+        self._return_to: Widget | None = None
 
     def compose(self) -> ComposeResult:
         yield Static(Content(" / "))
@@ -33,14 +46,25 @@ class FilterBar(Horizontal):
     def text(self) -> str:
         return self.query_one(Input).value
 
-    def open(self) -> None:
-        self.add_class("on")
-        self.query_one(Input).focus()
+    def open(self, return_to: Widget) -> None:
+        """Show it and take the keys; Enter and Escape give them to `return_to`."""
+        self._return_to = return_to
+        self.display = True
+        self.screen.set_focus(self.query_one(Input))
+
+    def action_keep(self) -> None:
+        """The filter stays on; an empty one goes."""
+        self.display = bool(self.text)
+        self.screen.set_focus(self._return_to)
+
+    def action_drop(self) -> None:
+        self.clear()
+        self.screen.set_focus(self._return_to)
 
     def clear(self) -> bool:
         """Drop the filter; False when there was none."""
-        had = bool(self.text) or self.has_class("on")
-        self.remove_class("on")
+        had = bool(self.text) or bool(self.display)
+        self.display = False
         self.query_one(Input).value = ""
         return had
 
@@ -50,13 +74,3 @@ class FilterBar(Horizontal):
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
         self.post_message(self.Changed(parse(event.value), event.value))
-
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        event.stop()
-        if not event.value:
-            self.remove_class("on")
-        self.post_message(self.Closed())
-
-    def key_escape(self) -> None:
-        self.clear()
-        self.post_message(self.Closed())

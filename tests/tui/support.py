@@ -23,12 +23,24 @@ async def until(pilot: Pilot[Any], condition: Callable[[], object], what: str = 
         await pilot.pause(0.005)
 
 
+class Listening(MaestroApp):
+    """Remembers what its toasts said, however short they were shown."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.heard: list[str] = []
+
+    def notify(self, message: str, **options: Any) -> None:
+        self.heard.append(message)
+        super().notify(message, **options)
+
+
 @asynccontextmanager
 async def console(
     backend: Backend, size: tuple[int, int] = (120, 36), **options: Any
 ) -> AsyncIterator[tuple[MaestroApp, Pilot[Any]]]:
     """A console on that backend whose board has come."""
-    app = MaestroApp(backend, **options)
+    app = Listening(backend, **options)
     async with app.run_test(size=size) as pilot:
         await until(pilot, lambda: app.snapshot is not None, "the first snapshot")
         await pilot.pause()
@@ -52,4 +64,5 @@ async def gone(pilot: Pilot[Any], text: str) -> None:
 
 def said(app: MaestroApp) -> list[str]:
     """What the toasts said, oldest first."""
-    return [one.message for one in app._notifications]
+    assert isinstance(app, Listening)
+    return app.heard

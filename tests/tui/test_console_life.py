@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from textual import events
 
 from maestro_tui.app import MaestroApp
 from maestro_tui.config import load_config
@@ -15,10 +16,18 @@ from maestro_tui.feed import ConsumerThread
 from maestro_tui.leave import last_words
 from maestro_tui.memory import Memory, memory_path
 from maestro_tui.screens.confirm import ConfirmOverlay
+from maestro_tui.widgets.filter_bar import FilterBar
 from tests.tui.fixed import CADENCES, DEAD, EMPTY, LIVE, NOW, SNAPSHOT, FixedBackend, dead, run
 from tests.tui.support import console, gone, said, see, shown, until
 
 pytestmark = pytest.mark.anyio
+
+
+def typed(app: MaestroApp, text: str) -> None:
+    """Keys that come in together, as over a slow line."""
+    names = {"/": "slash", ":": "colon", "\r": "enter"}
+    for letter in text:
+        app.post_message(events.Key(names.get(letter, letter), letter))
 
 
 def front(app: MaestroApp) -> Any:
@@ -264,6 +273,51 @@ async def test_the_journal_pauses_following_and_counts() -> None:
         await see(pilot, "PAUSED +1 new")
         await pilot.press("f")
         await see(pilot, "● following")
+
+
+async def test_letters_typed_ahead_of_the_filter_line_are_text_and_no_keys() -> None:
+    backend = FixedBackend()
+    async with console(backend) as (app, pilot):
+        typed(app, "/PEe")
+        await until(pilot, lambda: front(app).query_one(FilterBar).text == "PEe")
+        assert backend.operator.asked == []
+        assert len(app.screen_stack) == 1
+
+
+async def test_a_filter_and_what_comes_after_it_in_one_go() -> None:
+    backend = FixedBackend()
+    async with console(backend) as (app, pilot):
+        typed(app, "/chaser\rP")
+        await until(pilot, lambda: backend.operator.asked == [("pause", "invoice-chaser")])
+
+
+async def test_the_word_of_a_final_act_may_be_typed_in_one_go() -> None:
+    backend = FixedBackend()
+    async with console(backend) as (app, pilot):
+        typed(app, "Xstop\r")
+        wanted = [("cancel", ("run-inbox-processor-0042",))]
+        await until(pilot, lambda: backend.operator.asked == wanted)
+
+
+async def test_what_is_typed_ahead_goes_to_the_overlay_that_the_first_key_opens() -> None:
+    backend = FixedBackend()
+    async with console(backend) as (app, pilot):
+        typed(app, ":")
+        typed(app, "Enqueue")
+        await see(pilot, "Put a tick into the inbox now")
+        assert backend.operator.asked == []
+        typed(app, "XXX")
+        await see(pilot, "EnqueueXXX")
+
+
+async def test_many_keys_in_one_go_are_all_done_in_their_order() -> None:
+    async with console(FixedBackend()) as (app, pilot):
+        typed(app, "2jjj1jj")
+        await until(pilot, lambda: front(app).NAME == "board")
+        await until(pilot, lambda: front(app).table.state.selection.index == 4)
+        typed(app, "2")
+        await until(pilot, lambda: front(app).NAME == "dead")
+        assert front(app).table.state.selection.index == 3
 
 
 async def test_sorting_by_a_column_and_back() -> None:
