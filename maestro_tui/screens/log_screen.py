@@ -80,6 +80,8 @@ class OpaqueScreen(Screen[None]):
 
 _OURS = ("go", "step", "back", "leave", "help")
 """Actions of the app that mean something else here."""
+_NOT_HERE = ("view.freeze",)
+"""`f` stops a log; nothing here says FROZEN."""
 
 
 def _bindings() -> list[Any]:
@@ -89,6 +91,7 @@ def _bindings() -> list[Any]:
         if one.action.removeprefix("app.").partition("(")[0] in _OURS
         else one
         for one in found
+        if one.id not in _NOT_HERE
     ]
 
 

@@ -22,7 +22,7 @@ from maestro_tui.presentation.cells import fit, line, masked
 from maestro_tui.presentation.log_status import LogFacts, paused_corner, status
 from maestro_tui.presentation.log_text import Redact
 from maestro_tui.themes import painter
-from maestro_tui.widgets.log_view_clock import clock_of
+from maestro_tui.widgets.log_view_clock import clock_of, resting
 from maestro_tui.widgets.log_view_find import Finder
 from maestro_tui.widgets.log_view_keys import LogKeys
 from maestro_tui.widgets.log_view_rows import Look, Note, Rows, differing
@@ -59,6 +59,7 @@ class LogView(LogKeys):
         self.empty_text = "no log"
         self._wall = wall
         self._shown: list[Strip] = []
+        self._missed = False
         self._painted: tuple[Size, str] | None = None
         self.show(path)
 
@@ -93,15 +94,19 @@ class LogView(LogKeys):
 
     def look(self) -> bool:
         """Look at the file, from the clock; True when something is to be drawn."""
-        hidden = not self.size or not self.display or not self.screen.is_current
-        if hidden and self._origin is None:
+        rests = resting(self)
+        if rests and self._origin is None:
             return False  # a merged log is looked at all the same: its order is what was seen
         dirty, void = self.news.look()
         if void:
             self.place, self.marks = Place(), set()
             self.lines.forget()
             self.finder.forget()
-        return dirty or self.finder.searching
+        self._missed = self._missed or dirty or self.finder.searching
+        if rests:
+            return False
+        missed, self._missed = self._missed, False
+        return missed
 
     def draw(self) -> int:
         """For the clock."""

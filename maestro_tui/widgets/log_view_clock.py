@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 
 from textual.app import App
 from textual.timer import Timer
+from textual.widget import Widget
 
 INTERVAL = 0.125
 WIRE_BUDGET = 30_000
@@ -123,6 +124,14 @@ class LogClock:
             if dirty:
                 self.budget.spend(view.draw(), now)
                 self._views[view] = False
+
+
+def resting(view: Widget) -> bool:
+    """Whether nothing of it should move now: it is not seen, or its screen says FROZEN."""
+    if not view.size or not view.display or not view.screen.is_current:
+        return True
+    here = getattr(view.app, "here", None) if hasattr(view.screen, "show_strip") else None
+    return here is not None and here.frozen_at is not None
 
 
 def backlog(app: App[Any]) -> int:

@@ -15,7 +15,7 @@ from maestro_core.observe.logfile_steps import StepsFile
 from maestro_tui.keys import bindings
 from maestro_tui.presentation.cells import line, plural
 from maestro_tui.presentation.log_steps import COLUMNS, StepRow, plain
-from maestro_tui.widgets.log_view_clock import clock_of
+from maestro_tui.widgets.log_view_clock import clock_of, resting
 from maestro_tui.widgets.table import Table
 
 _ACTIONS = ("move", "edge", "page", "open", "copy", "follow", "error")
@@ -51,7 +51,7 @@ class StepsView(Table[StepRow]):
 
     def on_mount(self) -> None:
         clock_of(self.app).add(self)
-        self.look()
+        self._look()
 
     def on_unmount(self) -> None:
         clock_of(self.app).remove(self)
@@ -60,15 +60,17 @@ class StepsView(Table[StepRow]):
 
     def look(self) -> bool:
         """From the clock: begin to read what is new. Repaints happen when it was read."""
-        if self._reading or not self.display or not self.screen.is_current:
-            return False
+        if not self._reading and not resting(self):
+            self._look()
+        return False
+
+    def _look(self) -> None:
         if self.file.refresh():
             self._reading = True
             self.run_worker(self._read(), group="log-steps", exit_on_error=False)
         elif not self._watched:
             self._watched = True
             self._take()
-        return False
 
     def draw(self) -> int:
         return 0

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
+from maestro_core.layout import Layout
 from maestro_core.observe.logfile import LogFile
 from maestro_core.observe.logfile_merge import MergedBytes
 from maestro_tui.widgets.log_view import LogView
 from maestro_tui.widgets.log_view_clock import Budget, clock_of
 from maestro_tui.widgets.log_view_rows import differing
-from tests.tui.log_support import NOW, LogApp, look, shown
+from tests.tui.log_support import NOW, LogApp, console, look, shown
 
 pytestmark = pytest.mark.anyio
 
@@ -401,6 +402,22 @@ async def test_nothing_is_read_while_the_view_is_not_on_the_screen(path: Path) -
         assert not view.look()
         view.display = True
         await pilot.pause()
+        assert view.look()
+
+
+async def test_a_pane_of_a_frozen_screen_stands_still_and_then_catches_up(
+    agent_root: Layout, path: Path
+) -> None:
+    app = console(agent_root)
+    async with app.run_test(size=(80, 24)) as pilot:
+        view = LogView(path, compact=True)
+        await app.screen.mount(view)
+        await settled(pilot)
+        clock_of(app).stop()
+        await pilot.press("p")
+        append(path, b"new\n")
+        assert not view.look()
+        await pilot.press("p")
         assert view.look()
 
 
