@@ -180,13 +180,25 @@ def find_root(given: str | None, environ: Mapping[str, str], cwd: str) -> Layout
         if value:
             if not os.path.isdir(value):
                 raise UsageError(f"{source} names {value!r}, which is no folder")
-            return Layout(value)
+            return _written(Layout(value))
     here = Path(os.path.abspath(cwd))
     for folder in (here, *here.parents):
         if (folder / BUS).is_dir():
-            return Layout(folder)
+            return _written(Layout(folder))
     raise UsageError(
         f"no agent root: neither --root nor AGENT_ROOT nor AGENT_DIR is given, and no folder"
         f" from {here} upward has {BUS}",
         "name one with --root DIR",
     )
+
+
+def _written(layout: Layout) -> Layout:
+    """The same. UsageError when its path cannot stand in a file: every state file names paths."""
+    try:
+        str(layout.root).encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"the agent root {str(layout.root)!a} has bytes in its path that are no UTF-8",
+            "give its folders names of plain text",
+        ) from error
+    return layout

@@ -25,7 +25,10 @@ SLICE_SECONDS = 0.25
 SLICE_LEAST = 1000
 """One slice reads for that long, and at least that many files."""
 STUCK_SECONDS = 30.0
-"""A bad file that could not be set aside is looked at again after that long."""
+"""A file that could not be read or set aside is looked at again after that long."""
+_PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR})
+"""The process's own trouble, which may be over in a moment."""
+PAUSE_SECONDS = 1.0
 
 Reject = Callable[[str, str], bool]
 """Set a file (by name) aside with a reason; False when that could not be done."""
@@ -70,16 +73,26 @@ class Inbox:
         return self.read(seconds) or changed
 
     def read(self, seconds: float = SLICE_SECONDS) -> bool:
-        """Read a slice of what is known to be there; True when there was something to read."""
+        """Read a slice of what is known to be there; True when there was something to read.
+
+        Raises OSError when a file could not be read, after the others were: it waits.
+        """
         self._wake_later()
         end = self._clock.awake() + seconds
-        done = 0
+        done, trouble = 0, None
         for name in list(self._unread):
             if done >= SLICE_LEAST and not done % 64 and self._clock.awake() >= end:
                 break
             done += 1
-            self._read_one(name)
+            try:
+                self._read_one(name)
+            except OSError as error:
+                trouble = trouble or error
+                pause = PAUSE_SECONDS if error.errno in _PASSING else STUCK_SECONDS
+                self._later[name] = self._clock.steady() + pause
             self._unread.pop(name, None)
+        if trouble is not None:
+            raise trouble
         return done > 0
 
     def arrived(self, name: str) -> None:

@@ -454,6 +454,7 @@ ROWS = (
         "doctor warns; conflicted copies go to quarantine, placeholders are left alone",
         (
             MACHINE + "test_folders_that_another_program_syncs",
+            HOSTILE + "test_a_file_that_cannot_be_read_holds_no_other_up",
             ZOO,
             HOSTILE + "test_files_on_the_way_are_left_alone",
         ),

@@ -4,6 +4,7 @@ ends in quarantine as it came, with a reason that a person understands.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
@@ -32,6 +33,7 @@ from tests.catalogue.kit import (
     scene,
 )
 from tests.catalogue.zoo import UNSEEN, ZOO, Beast, target_of
+from tests.core.consumer_kit import OK, Kit, always
 from tests.support import read_json, write_json, write_tick
 
 LATER = 3600.0
@@ -126,8 +128,6 @@ def test_a_file_that_is_finished_in_time_is_a_tick(agent_root: Layout) -> None:
 
 
 def test_what_is_set_aside_is_told_in_the_journal(tmp_path: Path) -> None:
-    from tests.core.consumer_kit import Kit
-
     kit = Kit(tmp_path, clock=clock()).start()
     (kit.layout.inbox / "bad.json").write_text("[]")
     kit.run_for(1)
@@ -159,6 +159,49 @@ def test_a_name_that_is_no_text_is_set_aside_too(agent_root: Layout) -> None:
     assert name in names(agent_root.quarantine)
     [note] = [one for one in agent_root.quarantine.iterdir() if one.name.endswith("reason.json")]
     assert read_json(note)["name"] == "\\xff\\xfe.json"
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no such names")
+def test_an_agent_root_whose_path_is_no_text_is_refused_in_words(tmp_path: Path) -> None:
+    root = tmp_path / os.fsdecode(b"agent\xff")
+    root.mkdir()
+    for words in (["status"], ["enqueue", "memo"], ["run", "--until-idle"]):
+        done = program(Layout(root), *words)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "no UTF-8" in done.stderr
+    assert list(root.iterdir()) == []
+
+
+# ---- row 45: a file that the disk or a sync program does not give -------------------------
+
+
+class Withheld(QuickDisk):
+    """One file is there and cannot be read: a bad sector, a placeholder of a cloud folder."""
+
+    number = errno.EIO
+
+    def read(self, path: Any, limit: int) -> bytes:
+        if self.number and str(path).endswith("/a-bad.json"):
+            raise OSError(self.number, os.strerror(self.number), str(path))
+        return super().read(path, limit)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ETIMEDOUT, errno.EDEADLK])
+def test_a_file_that_cannot_be_read_holds_no_other_up(tmp_path: Path, number: int) -> None:
+    disk = Withheld()
+    disk.number = number
+    kit = Kit(tmp_path, always(OK), fs=disk, clock=clock()).start()
+    kit.prompt("memo")
+    for name in ("a-bad", "b", "c"):
+        write_tick(kit.layout.inbox, name, "memo")
+    kit.run_for(120)
+    assert kit.names("inbox") == ["a-bad"], "it is not set aside: the disk is to blame"
+    assert kit.stats.escalated == 2
+    told = kit.stages().count("trouble")
+    assert 1 <= told <= 5, "about twice a minute"
+    disk.number = 0
+    kit.run_for(60)
+    assert kit.names("inbox") == []
 
 
 # ---- row 11: what a newer program adds -----------------------------------------------------
