@@ -126,7 +126,8 @@ def _owner_without_lock_file(layout: Layout) -> bool:
     """A consumer whose lock file was deleted under it still beats: it is to be respected."""
     try:
         beat: dict[str, Any] = json.loads(OsFiles().read(layout.consumer_json, 1 << 20))
-        fresh = time.time() - parse_iso(beat["beat_at"]) < FRESH_BEAT
+        # From the future is not fresh: the clock was set back, and a live one beats by the new.
+        fresh = abs(time.time() - parse_iso(beat["beat_at"])) < FRESH_BEAT
         return fresh and not beat.get("stopped_at") and _lives(int(beat["pid"]))
     except (OSError, ValueError, KeyError, TypeError):
         return False

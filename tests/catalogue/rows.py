@@ -25,11 +25,13 @@ CLI = "tests/core/test_cli.py::"
 CONSUMER = "tests/core/test_consumer.py::"
 CONTRACT = "tests/core/test_engine_contract.py::"
 DAEMON = "tests/e2e/test_daemon.py::"
+ENGINE = "tests/core/test_engine_directory.py::"
 DRIVER = "tests/core/test_driver.py::"
 FILES = "tests/core/test_files.py::"
 GATES = "tests/core/test_gates.py::"
 HOSTILE = "tests/catalogue/test_hostile_files.py::"
 INPUT = "tests/core/test_engine_input.py::"
+KILLS = "tests/catalogue/test_kills.py::"
 LOGCAP = "tests/core/test_session_logcap.py::"
 MACHINE = "tests/core/test_doctor_machine.py::"
 OWNERS = "tests/catalogue/test_owners.py::"
@@ -55,9 +57,11 @@ ROWS = (
         (
             CRASH + "test_a_kill_of_the_process_and_then_a_power_cut_lose_nothing",
             CRASH + "test_kills_in_longer_histories",
+            KILLS + "test_a_kill_before_any_call_on_real_files_is_recovered",
+            KILLS + "test_a_command_that_is_killed_leaves_a_whole_tick_or_none",
             DRIVER + "test_after_kill_9_nothing_runs_twice_and_the_tick_comes_back",
         ),
-        "a disk in memory for every call; real processes for some",
+        "real, and a disk in memory for every longer history",
     ),
     Row(
         2, "the power goes",
@@ -279,6 +283,7 @@ ROWS = (
         27, "thousands of ticks of a held cadence wait in front",
         "the others go on at full speed; held ticks keep order and attempts",
         (
+            ENGINE + "test_held_ticks_cost_no_call_of_the_system",
             CONSUMER + "test_a_held_cadence_never_delays_another_one",
             CONSUMER + "test_held_ticks_keep_their_attempts_and_their_files",
             SIMULATION + "test_a_planted_bug_is_found",
@@ -503,10 +508,14 @@ ROWS = (
         (
             "tests/core/test_observe_reader.py::"
             "test_many_new_files_are_read_in_slices_and_all_of_them_in_the_end",
+            "tests/core/test_engine_index.py::"
+            "test_a_hundred_thousand_ticks_fit_into_forty_megabytes",
+            ENGINE + "test_many_new_files_are_read_in_slices",
+            ENGINE + "test_a_page_of_dead_letters_reads_no_other",
             CONTRACT + "test_many_letters_come_back_at_once",
             CONTRACT + "test_old_trash_is_cleared_and_young_kept",
         ),
-        "thousands here",
+        "a hundred thousand in memory, thousands on the disk; the rest is `make bench`",
     ),
     Row(
         51, "older and newer programs on one bus",

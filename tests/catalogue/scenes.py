@@ -27,8 +27,9 @@ from maestro_core.consumer.ownership import Ownership, is_locked
 from maestro_core.errors import BusError, Busy
 from maestro_core.files import OsFiles
 from maestro_core.layout import Layout
+from maestro_core.models import Tick
 from maestro_core.session import processes
-from tests.catalogue.kit import FAILURE, claim_any, engine_on, names, program
+from tests.catalogue.kit import FAILURE, PRIMITIVES, claim_any, engine_on, names, program
 from tests.core.consumer_kit import OK, Kit, always
 from tests.support import read_json, wait_until, write_json, write_tick
 
@@ -273,6 +274,92 @@ def no_watches(layout: Layout) -> Any:
         driver.stop()
         thread.join(20)
     return {"degraded": feed.degraded, "inbox": names(layout.inbox)}
+
+
+# ---- killed before the k-th call -----------------------------------------------------------
+
+
+class Deadly(OsFiles):
+    """Real files; the process is killed before its k-th call of the file layer."""
+
+    left = 0
+
+
+def _counted(name: str) -> Callable[..., Any]:
+    act = getattr(OsFiles, name)
+
+    def call(self: Deadly, path: Any, *rest: Any) -> Any:
+        self.left -= 1
+        if not self.left:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return act(self, path, *rest)
+
+    return call
+
+
+for _name in PRIMITIVES:
+    setattr(Deadly, _name, _counted(_name))
+
+
+def life_of_a_tick(layout: Layout, fs: OsFiles) -> None:
+    """Enqueued, tried twice, dead, brought back, done."""
+    engine = engine_on(layout, fs)
+    engine.enqueue(Tick(id="t1", cadence="memo", dedupe_key="k"))
+    (layout.root / "acknowledged").touch()
+    for verb, *what in (("retry", FAILURE), ("dead_letter", FAILURE), ("complete",)):
+        claim = claim_any(engine)
+        assert claim is not None
+        if verb == "complete":
+            (layout.root / "ending").touch()
+        getattr(engine, verb)(claim, *what)
+        if verb == "dead_letter":
+            assert engine.retry_dead(["t1"])[0].ok
+
+
+def killed_before(layout: Layout, call: int) -> bool:
+    """Whether a life was cut short before that call of the file layer."""
+    child = os.fork()
+    if not child:
+        fs = Deadly()
+        fs.left = call
+        life_of_a_tick(layout, fs)
+        os._exit(0)
+    return os.waitpid(child, 0)[1] == signal.SIGKILL
+
+
+def judged(layout: Layout) -> str:
+    """What is wrong after a restart; empty for nothing."""
+    engine = engine_on(layout)
+    for claim in engine.abandoned():
+        engine.recovered(claim)
+    if engine_on(layout).abandoned():
+        return "a second recovery found more"
+    places = where(layout, "t1")
+    accepted, ending = ((layout.root / one).exists() for one in ("acknowledged", "ending"))
+    if len(places) > 1 or (accepted and not ending and not places):
+        return f"in {places}"
+    if places == ["dlq"]:
+        engine.retry_dead(["t1"])
+    while claim := claim_any(engine):
+        engine.complete(claim)
+    left = [one.name for one in (layout.inbox, layout.claimed, layout.dlq) if names(one)]
+    if left or names(layout.quarantine):
+        return f"left in {left}, quarantine {names(layout.quarantine)}"
+    again = engine.enqueue(Tick(id="t2", cadence="memo", dedupe_key="k"))
+    return "" if again.fresh else "its key is still taken"
+
+
+@scene
+def killed_at_every_call(layout: Layout) -> Any:
+    broken, call = {}, 0
+    while True:
+        call += 1
+        root = Layout(layout.root / str(call))
+        root.root.mkdir()
+        if not killed_before(root, call):
+            return {"calls": call - 1, "broken": broken}
+        if wrong := judged(root):
+            broken[call] = wrong
 
 
 # ---- races ---------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -156,6 +157,21 @@ def test_a_stranger_with_the_pid_of_a_run_is_not_ended(agent_root: Layout) -> No
     if seen["same pid"] is None:
         pytest.skip("this system does not let a pid be chosen")
     assert seen == {"same pid": True, "signalled": False, "lives": True, "locked": False}
+
+
+def test_a_beat_from_the_future_keeps_nobody_out(agent_root: Layout) -> None:
+    """No lock file, and a pid that lives but was never this consumer's: the clock was set back."""
+    with subprocess.Popen(["sleep", "600"]) as stranger:
+        for ahead, refused in ((3600.0, False), (-3600.0, False), (0.0, True)):
+            agent_root.consumer_lock.unlink(missing_ok=True)
+            beat = {"pid": stranger.pid, "beat_at": iso(time.time() + ahead)}
+            write_json(agent_root.consumer_json, beat)
+            try:
+                Ownership.acquire(agent_root, what="test").release()
+                assert not refused
+            except Busy:
+                assert refused
+        stranger.kill()
 
 
 # ---- rows 23 and 24: children that live on -------------------------------------------------
