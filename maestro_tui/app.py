@@ -44,7 +44,6 @@ class MaestroApp(ViewsApp):
         self, backend: Backend, *, consume: bool = False, theme: str = "maestro-dark", **rest: Any
     ) -> None:
         super().__init__(backend, **rest)
-        self.attached_to: str | None = None
         self.leaving: str | None = None
         """Why the console closed by itself; None = somebody left it."""
         self.consumer: ConsumerThread | None = None
@@ -144,7 +143,6 @@ class MaestroApp(ViewsApp):
             self._start_consumer()
 
     def on_consumer_elsewhere(self, message: ConsumerElsewhere) -> None:
-        self.attached_to = message.holder
         self.consumer, self._consume = None, False
         self.say(f"Attached: {data(message.holder, 200)}")
 

@@ -24,7 +24,7 @@ def _config(context: Context) -> Verdict:
 
 
 def _terminal(context: Context) -> Verdict:
-    """Colours by COLORTERM and TERM; whether a copy can get through tmux."""
+    """Colours by COLORTERM and TERM, as the console will use them."""
     env = context.environ
     term = env.get("TERM", "")
     if env.get("NO_COLOR"):
@@ -33,11 +33,7 @@ def _terminal(context: Context) -> Verdict:
         colours = "full colour"
     else:
         colours = "256 colours" if "256" in term else "16 colours"
-    where = " in tmux" if env.get("TMUX") else ""
-    detail = f"{term or 'TERM is not set'}{where}: {colours}"
-    if env.get("TMUX"):
-        return warn(
-            f"{detail}; copies go through tmux only with allow-passthrough",
-            "tmux set -g allow-passthrough on; tmux set -g set-clipboard on",
-        )
+    detail = f"{term or 'TERM is not set'}{' in tmux' if env.get('TMUX') else ''}: {colours}"
+    if term in ("", "dumb"):
+        return warn(detail, "set TERM to what your terminal is, for example xterm-256color")
     return ok(detail)

@@ -17,8 +17,6 @@ from maestro_core.text import one_line
 Run = tuple[str, str]
 """A piece of text and the name of its style."""
 
-ELLIPSIS = "…"
-
 
 def line(*runs: Run | Text | str) -> Text:
     """One line of styled runs."""
@@ -71,16 +69,6 @@ def spread(left: Text, right: Text, width: int) -> Text:
         return fit(right, width)
     return line(fit(left, room - 1 if right.cell_len and room > 1 else room),
                 " " if right.cell_len and room > 1 else "", right)  # fmt: skip
-
-
-def columns(cells: Sequence[tuple[Text, int]], gap: int = 2) -> Text:
-    """Cells of fixed widths on one line."""
-    text = Text(no_wrap=True, end="")
-    for index, (cell, width) in enumerate(cells):
-        if index:
-            text.append(" " * gap)
-        text.append_text(fit(cell, width))
-    return text
 
 
 def bar(share: float, width: int, style: str) -> Text:

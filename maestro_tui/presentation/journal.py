@@ -22,7 +22,7 @@ _SHOWN_APART = frozenset({"ts", "level", "stage", "cadence", "verb", "targets", 
 
 STAGE_STYLES = {
     "circuit_opened": "bad", "circuit_closed": "ok", "subsession_spawn": "run",
-    "subsession_failed": "bad", "subsession_ok": "ok", "operator": "accent",
+    "subsession_failed": "bad", "subsession_ok": "ok", "subsession_completed": "ok", "operator": "accent",
     "dead_letter": "bad", "emergency_stop": "bad",
 }  # fmt: skip
 """Stages that stand out; the others have the style of their level."""
@@ -125,7 +125,7 @@ def _summary(row: JournalRow, _now: float) -> Text:
 COLUMNS: tuple[Column[JournalRow], ...] = (
     Column("time", "TIME", 9, _time, lambda row: row.at or 0.0),
     Column("level", "LEVEL", 5, _level, lambda row: level_of(row.entry), drop=3, ticks=False),
-    Column("stage", "STAGE", 20, _stage,
+    Column("stage", "STAGE", 22, _stage,
            lambda row: str(row.entry.get("stage")), drop=1, ticks=False),
     Column("cadence", "CADENCE", 16, _cadence,
            lambda row: str(row.entry.get("cadence")), grow=1, drop=2, ticks=False),

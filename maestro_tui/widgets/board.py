@@ -6,12 +6,9 @@ marks are a `Selection`, as in every list.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from rich.text import Text
 from textual import events
 
-from maestro_core.observe.snapshot import CadenceView, ConsumerView
 from maestro_tui.presentation.board import COLUMNS, Cadence
 from maestro_tui.presentation.cadence import CARD_LINES, CARD_WIDTH, card
 from maestro_tui.presentation.cells import fit, line
@@ -33,12 +30,6 @@ class Board(Table[Cadence]):
         super().__init__(COLUMNS, lambda row: row.view.name, id="cadences")
         self.room = 0
         """Lines it may take at most; set by the screen."""
-
-    def show_cadences(
-        self, views: Sequence[CadenceView], consumer: ConsumerView, now: float
-    ) -> None:
-        self.dimmed = consumer.word == "stale"
-        self.show([Cadence(view, consumer) for view in views], now)
 
     # ---- shape ----------------------------------------------------------------------------
 
