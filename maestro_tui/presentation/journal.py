@@ -22,7 +22,8 @@ _SHOWN_APART = frozenset({"ts", "level", "stage", "cadence", "verb", "targets", 
 
 STAGE_STYLES = {
     "circuit_opened": "bad", "circuit_closed": "ok", "subsession_spawn": "run",
-    "subsession_failed": "bad", "subsession_ok": "ok", "subsession_completed": "ok", "operator": "accent",
+    "subsession_failed": "bad", "subsession_ok": "ok", "subsession_completed": "ok",
+    "operator": "accent",
     "dead_letter": "bad", "emergency_stop": "bad",
 }  # fmt: skip
 """Stages that stand out; the others have the style of their level."""
