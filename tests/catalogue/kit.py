@@ -107,6 +107,12 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+def where(layout: Layout, tick_id: str) -> list[str]:
+    """Where that tick is."""
+    folders = (layout.inbox, layout.claimed, layout.dlq)
+    return [one.name for one in folders if (one / f"{tick_id}.json").exists()]
+
+
 def everything(root: Path) -> list[Path]:
     """Every file and folder below `root`, links not followed."""
     return sorted(Path(at, one) for at, dirs, files in os.walk(root) for one in (*dirs, *files))
