@@ -19,7 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
-CLAUDE = "#!/bin/sh\ndate +%s%N > \"$AGENT_ROOT/began.$MAESTRO_TICK_ID\"\n"
+CLAUDE = '#!/bin/sh\ndate +%s%N > "$AGENT_ROOT/began.$MAESTRO_TICK_ID"\n'
 TOML = "[consumer]\npoll_seconds = 5\n"
 PAUSE = 0.02
 

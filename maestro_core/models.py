@@ -276,5 +276,3 @@ class RunRow(Struct, frozen=True, kw_only=True):
     pid: int | None
     duration: float | None
     """Seconds, None while it runs."""
-
-

@@ -99,7 +99,6 @@ class _Worker:
         except BaseException as error:  # handed to the main thread, which raises it
             self._error = error
 
-
     def _drive(self) -> int:
         return self._driver.run(until_idle=self._until_idle)
 

@@ -98,9 +98,7 @@ class Driver:
         while self._senders:
             self._senders.pop().close()
 
-    def _loop(
-        self, consumer: Consumer, feed: Feed, owned: Ownership, *, until_idle: bool
-    ) -> None:
+    def _loop(self, consumer: Consumer, feed: Feed, owned: Ownership, *, until_idle: bool) -> None:
         begun = 0
         while True:
             if self._stops > begun:
@@ -132,6 +130,7 @@ class Driver:
 
     def _ports(self, feed: Feed) -> Ports:
         from maestro_core.bus.directory import DirectoryEngine
+
         fs = OsFiles()
         settings = SettingsWatcher(self._layout)
         journal = self._noting(settings)

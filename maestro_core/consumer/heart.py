@@ -109,5 +109,3 @@ def stopped_cleanly(layout: Layout, fs: FileSystem) -> bool:
         return isinstance(document, dict) and bool(parse_iso(document["stopped_at"]))
     except (OSError, msgspec.MsgspecError, KeyError, TypeError, ValueError, RecursionError):
         return False
-
-

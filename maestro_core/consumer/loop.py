@@ -36,9 +36,7 @@ SETTLE_POLL = 0.3
 class Consumer:
     """`start` once, `step` again and again, `begin_stop` and `finish` at the end."""
 
-    def __init__(
-        self, ports: Ports, *, mode: str, beat_seconds: float = BEAT_SECONDS
-    ) -> None:
+    def __init__(self, ports: Ports, *, mode: str, beat_seconds: float = BEAT_SECONDS) -> None:
         self.ports = ports
         self.stats = Stats(started_at=iso(ports.clock.wall()))
         self.gates = GateBook(ports.layout, ports.clock, ports.fs)

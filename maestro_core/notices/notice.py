@@ -147,14 +147,10 @@ def _started(entry: Mapping[str, Any]) -> list[Change]:
     """Circuits that were open before are no news; a crash before this start is."""
     restored = entry.get("circuits_restored")
     known = [
-        _change(
-            entry, f"circuit {name}", "open", "circuit_opened", "", subject=str(name)
-        )
+        _change(entry, f"circuit {name}", "open", "circuit_opened", "", subject=str(name))
         for name in (restored if isinstance(restored, list) else [])
     ]
-    quiet = [
-        Change(key=one.key, state=one.state, normal=True, notice=one.notice) for one in known
-    ]
+    quiet = [Change(key=one.key, state=one.state, normal=True, notice=one.notice) for one in known]
     if not entry.get("crashed"):
         return quiet
     text = "the consumer had crashed or was killed; it runs again"

@@ -137,7 +137,7 @@ def manager_kind(environ: Mapping[str, str]) -> Kind:
         return "systemd"
     raise Refused(
         "this machine has neither launchd nor systemd",
-        "let cron run `maestro-tui enqueue CADENCE --due`, or set producer = \"consumer\"; keep"
+        'let cron run `maestro-tui enqueue CADENCE --due`, or set producer = "consumer"; keep'
         " `maestro-tui run` going with what the machine has",
     )
 

@@ -46,9 +46,7 @@ class Overview(Struct, frozen=True, kw_only=True):
     """Cadences with a timer that is not wanted any more."""
 
 
-def overview(
-    layout: Layout, settings: Settings, manager: Manager | None, now: float
-) -> Overview:
+def overview(layout: Layout, settings: Settings, manager: Manager | None, now: float) -> Overview:
     """Reads files, and asks the manager for each timer. Raises Refused for a foreign file."""
     why = manager.unavailable() if manager is not None else "no launchd and no systemd here"
     told = _jobs(manager, settings, reachable=why is None) if manager is not None else {}

@@ -207,5 +207,3 @@ def injected(call: str, what: str) -> tuple[str, ...]:
     return (
         "strace", "-f", "-o", os.devnull, "-e", f"trace={call}", "-e", f"inject={call}:{what}",
     )  # fmt: skip
-
-

@@ -31,9 +31,7 @@ from tests.support import read_json
 Script = Callable[[RunSpec], tuple[float, RunResult]]
 BEAT = 60.0
 OK = RunResult(outcome="ok", exit_code=0)
-FAIL = RunResult(
-    outcome="failed", exit_code=1, failure_class="unknown", reason="exit 1: boom"
-)
+FAIL = RunResult(outcome="failed", exit_code=1, failure_class="unknown", reason="exit 1: boom")
 
 
 def always(result: RunResult, seconds: float = 1.0) -> Script:

@@ -99,9 +99,7 @@ def test_shells_offer_what_there_is(
     assert "gone" not in found
 
 
-def test_names_of_cadences_are_offered(
-    shell: str, script: Path, agent_root: Layout
-) -> None:
+def test_names_of_cadences_are_offered(shell: str, script: Path, agent_root: Layout) -> None:
     agent_root.triggers.mkdir(parents=True)
     agent_root.prompt("inbox-processor").write_text("x")
     agent_root.cadences_toml.parent.mkdir()

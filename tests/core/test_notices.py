@@ -440,9 +440,7 @@ def test_the_end_sends_what_waits_but_not_at_night(agent_root: Layout, server: S
     assert len(server.got) == 1
 
 
-def test_the_end_does_not_wait_for_a_webhook_that_hangs(
-    agent_root: Layout, server: Server
-) -> None:
+def test_the_end_does_not_wait_for_a_webhook_that_hangs(agent_root: Layout, server: Server) -> None:
     server.hold.clear()
     one = sender(agent_root, webhook(server, min_interval=0))
     one.post(change())

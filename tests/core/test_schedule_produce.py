@@ -151,9 +151,7 @@ def test_only_the_consumers_own_cadences_are_its_business(tmp_path: Path) -> Non
 def test_a_changed_schedule_begins_when_it_is_seen(tmp_path: Path) -> None:
     made = kit(tmp_path, "0 7 * * *")
     made.run_for(60)
-    made.settings.settings = replace(
-        made.settings.settings, cadences={"memo": own("0 11 * * *")}
-    )
+    made.settings.settings = replace(made.settings.settings, cadences={"memo": own("0 11 * * *")})
     made.run_for(60)
     assert dues(made) == []
     made.run_for(DAY)

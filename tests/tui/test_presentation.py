@@ -1,7 +1,5 @@
 """Pure presentation: each state, time and cell says what an operator must read, by tables."""
 
-
-
 from __future__ import annotations
 
 from typing import Any
