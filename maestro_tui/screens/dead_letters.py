@@ -130,8 +130,12 @@ class DeadLettersScreen(ListScreen[Row]):
         if row is None:
             pane.show([])
             return
+        pane.show(details(row, self._tail_if(row.id), self.console.now), about=row.id)
+
+    def _tail_if(self, row_id: str) -> Sequence[str]:
+        """The end of that row's log, once it was read."""
         owner, tail = self._tail
-        pane.show(details(row, tail if owner == row.id else (), self.console.now), about=row.id)
+        return tail if owner == row_id else ()
 
     def _read_tail(self) -> None:
         row = self.table.current
@@ -192,8 +196,9 @@ class DeadLettersScreen(ListScreen[Row]):
     def action_details(self) -> None:
         row = self.table.current
         if row is not None:
-            tail = self._tail[1] if self._tail[0] == row.id else ()
-            self.console.show_lines("Dead letter", lambda now: details(row, tail, now))
+            self.console.show_lines(
+                "Dead letter", lambda now: details(row, self._tail_if(row.id), now)
+            )
 
     def action_explain(self) -> None:
         row = self.table.current

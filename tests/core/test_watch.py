@@ -30,11 +30,14 @@ def hears(feed: WatchFeed, topic: Topic) -> bool:
 
 
 def settle(feed: WatchFeed, layout: Layout) -> None:
-    """Until the feed is armed and has told all that went before."""
-    mark = layout.root / "state" / "emergency-stop"
+    """Until the feed is armed and has told all that went before.
+
+    The mark is moved in from where nobody watches: one event, so that nothing of it comes later.
+    """
+    mark = layout.root.parent / "mark"
     for _ in range(100):
         mark.write_text("{}")
-        mark.unlink()
+        mark.rename(layout.emergency_stop)
         if feed.wait(0.3) == {"estop"}:
             return
     pytest.fail("the feed never settled")

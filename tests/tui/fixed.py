@@ -26,6 +26,7 @@ from maestro_core.observe.snapshot import (
     Snapshot,
 )
 from maestro_core.session.ledger import CostRow
+from tests.tui.support import QuietFeed
 
 NOW = parse_iso("2026-11-24T02:14:30.000Z")
 ROOT = "/srv/agents/atlas"
@@ -241,26 +242,6 @@ class FixedOperator:
         seconds: float | None = None,
     ) -> Ack:  # fmt: skip
         return self._ask(verb, tuple(targets), targets=targets)
-
-
-class QuietFeed:
-    """A feed without hints: it waits until it is woken."""
-
-    def __init__(self) -> None:
-        import threading
-
-        self._woken = threading.Event()
-
-    def wait(self, timeout: float) -> frozenset[Topic]:
-        self._woken.wait()
-        self._woken.clear()
-        return frozenset()
-
-    def wake(self) -> None:
-        self._woken.set()
-
-    def close(self) -> None:
-        return
 
 
 class FixedBackend:

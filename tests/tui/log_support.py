@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
 from pathlib import Path
 from typing import Any
 
 from textual.app import App, ComposeResult
 
-from maestro_core.bus.feed import Feed, Topic
+from maestro_core.bus.feed import Feed
 from maestro_core.clock import FakeClock, iso
 from maestro_core.layout import Layout
 from maestro_core.models import RunResult, RunRow, Usage
@@ -19,27 +18,10 @@ from maestro_tui.app import MaestroApp
 from maestro_tui.backend import RootBackend
 from maestro_tui.themes import THEMES
 from maestro_tui.widgets.log_view import LogView
+from tests.tui.support import QuietFeed
 
 NOW = 1_795_486_984.0
 """2026-11-24 02:23:04 UTC."""
-
-
-class QuietFeed:
-    """Says once that everything changed, then nothing more."""
-
-    def __init__(self) -> None:
-        self._woken = threading.Event()
-
-    def wait(self, timeout: float) -> frozenset[Topic]:
-        self._woken.wait(timeout)
-        self._woken.clear()
-        return frozenset()
-
-    def wake(self) -> None:
-        self._woken.set()
-
-    def close(self) -> None:
-        self._woken.set()
 
 
 class FixedBackend(RootBackend):

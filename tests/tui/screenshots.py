@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
-from textual.pilot import Pilot
 from textual.widgets import Input
 
 from maestro_core.layout import Layout
 from maestro_core.observe.snapshot import Snapshot
 from maestro_tui.app import MaestroApp
 from tests.tui.fixed import CADENCES, RUNNING, SNAPSHOT, FixedBackend, at
-from tests.tui.support import until
+from tests.tui.support import settled
 
 TARGET = Path(__file__).parents[2] / "screenshots"
 LOG = "logs/cadence-bus/subsessions/inbox-processor.stdout.log"
@@ -94,25 +93,15 @@ async def draw(name: str, root: Path) -> None:
     backend.layout = Layout(root)
     app = MaestroApp(backend)
     async with app.run_test(size=size) as pilot:
-        await settle(pilot)
+        await settled(pilot)
         for key in keys:
             await pilot.press(key)
-            await settle(pilot)
+            await settled(pilot)
         app.clear_notifications()
-        await settle(pilot)
+        await settled(pilot)
         (TARGET / f"{name}.svg").write_text(
             app.export_screenshot(title="maestro"), encoding="utf-8"
         )
-
-
-async def settle(pilot: Pilot[Any]) -> None:
-    """Until the first snapshot is shown and no worker has anything left to do."""
-    app = pilot.app
-    assert isinstance(app, MaestroApp)
-    await until(pilot, lambda: app.snapshot is not None)
-    for _ in range(8):
-        await app.workers.wait_for_complete()
-        await pilot.pause(0.05)
 
 
 async def main(names: list[str]) -> None:

@@ -18,7 +18,7 @@ from maestro_core.layout import Layout
 from maestro_tui.app import MaestroApp
 from maestro_tui.backend import RootBackend
 from tests.support import read_json, write_json, write_tick
-from tests.tui.support import console, gone, said, see, until
+from tests.tui.support import console, gone, said, see, settled, until
 
 pytestmark = pytest.mark.anyio
 
@@ -82,7 +82,7 @@ async def on(app: MaestroApp, pilot: Any, cadence: str) -> None:
     await see(pilot, cadence)
     table = app.front().table  # type: ignore[union-attr]
     table.move_to(table.state.selection.place(cadence))
-    await pilot.pause()
+    await settled(pilot)
 
 
 async def test_p_pauses_and_u_resumes(root: Layout) -> None:
@@ -216,7 +216,7 @@ async def test_an_act_hits_the_rows_that_were_shown_when_the_key_went_down(root:
 async def test_the_chord_engages_and_asks_before_it_lifts(root: Layout) -> None:
     async with console(Backend(root)) as (_, pilot):
         await pilot.press("ctrl+x")
-        await pilot.pause()
+        await settled(pilot)
         assert not root.emergency_stop.exists()
         await pilot.press("ctrl+x")
         await until(pilot, root.emergency_stop.exists)
@@ -251,7 +251,7 @@ async def test_lower_case_twins_of_dangerous_keys_change_nothing(root: Layout) -
         await see(pilot, "exit 2: other")
         for key in ("r", "c", "o", "t", "x"):
             await pilot.press(key)
-        await pilot.pause()
+        await settled(pilot)
     assert acts(root) == []
     assert len(names(root.dlq)) == 3
 

@@ -18,7 +18,7 @@ from maestro_tui.memory import Memory, memory_path
 from maestro_tui.screens.confirm import ConfirmOverlay
 from maestro_tui.widgets.filter_bar import FilterBar
 from tests.tui.fixed import CADENCES, DEAD, EMPTY, LIVE, NOW, SNAPSHOT, FixedBackend, dead, run
-from tests.tui.support import console, gone, said, see, shown, until
+from tests.tui.support import console, gone, said, see, settled, shown, until
 
 pytestmark = pytest.mark.anyio
 
@@ -158,7 +158,7 @@ async def test_every_screen_at_any_size(size: tuple[int, int]) -> None:
     async with console(FixedBackend(), size) as (app, pilot):
         for key in ("2", "3", "4", "5", "6", "?", "escape", "1"):
             await pilot.press(key)
-            await pilot.pause()
+            await settled(pilot)
         assert app.is_running
 
 
@@ -167,7 +167,7 @@ async def test_resizing_while_it_shows_everything() -> None:
         for size in ((60, 15), (240, 70), (81, 24), (120, 36), (30, 8), (100, 20)):
             await pilot.resize_terminal(*size)
             await pilot.press("2", "1")
-            await pilot.pause()
+            await settled(pilot)
         assert "inbox-processor" in shown(app)
 
 
@@ -227,8 +227,7 @@ async def test_no_recap_after_a_moment() -> None:
     backend = FixedBackend()
     backend.memory.left_at = NOW - 30
     async with console(backend) as (app, pilot):
-        await app.workers.wait_for_complete()
-        await pilot.pause()
+        await settled(pilot)
         assert len(app.screen_stack) == 1
 
 
@@ -255,7 +254,7 @@ async def test_keys_are_remapped_by_id() -> None:
     backend = FixedBackend()
     async with console(backend, keymap={"act.pause": "f5"}) as (_, pilot):
         await pilot.press("P")
-        await pilot.pause()
+        await settled(pilot)
         assert backend.operator.asked == []
         await pilot.press("f5")
         await until(pilot, lambda: backend.operator.asked)

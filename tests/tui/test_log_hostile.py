@@ -20,6 +20,7 @@ from maestro_core.text import visible
 from maestro_tui.presentation.log_text import Piece, show
 from maestro_tui.widgets.log_view import LogView
 from tests.tui.log_support import LogApp
+from tests.tui.support import settled
 
 ESCAPES = {
     "clear screen": b"\x1b[2J\x1b[H",
@@ -175,8 +176,7 @@ async def test_a_hostile_transcript_is_shown_as_text(tmp_path: Path) -> None:
 
     app = Steps(LogView())
     async with app.run_test(size=(100, 30)) as pilot:
-        await app.workers.wait_for_complete()
-        await pilot.pause()
+        await settled(pilot)
         view = app.query_one(StepsView)
         assert len(view.rows) >= len(ESCAPES)
         view.action_edge(-1)

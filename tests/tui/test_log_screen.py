@@ -19,6 +19,7 @@ from maestro_tui.widgets.log_view import LogView
 from maestro_tui.widgets.log_view_head import LogHead
 from maestro_tui.widgets.log_view_steps import StepsView
 from tests.tui.log_support import console, shown, transcript
+from tests.tui.support import settled
 
 pytestmark = pytest.mark.anyio
 
@@ -42,12 +43,6 @@ async def viewer(
         await app.push_screen(screen)
         await settled(pilot)
         yield pilot, screen
-
-
-async def settled(pilot: Pilot[None]) -> None:
-    await pilot.pause()
-    await pilot.app.workers.wait_for_complete()
-    await pilot.pause()
 
 
 def head(screen: LogOverlay) -> str:
@@ -115,7 +110,7 @@ async def test_raw_shows_the_line_of_the_step_and_goes_back(
 async def test_enter_opens_a_step(agent_root: Layout, logs: RunLogs) -> None:
     async with viewer(agent_root, logs) as (pilot, screen):
         await pilot.press("g", "enter")
-        await pilot.pause()
+        await settled(pilot)
         assert pilot.app.screen is not screen
         await pilot.press("escape")
         assert pilot.app.screen is screen
@@ -133,7 +128,7 @@ async def test_search_asks_looks_and_peels(agent_root: Layout, logs: RunLogs) ->
         assert pilot.app.screen is screen
         assert not any(row.startswith("▌") for row in shown(view))
         await pilot.press("escape")
-        await pilot.pause()
+        await settled(pilot)
         assert pilot.app.screen is not screen
 
 
@@ -163,11 +158,11 @@ async def test_zoom_leaves_the_log_alone_on_the_screen(agent_root: Layout, logs:
     async with viewer(agent_root, logs) as (pilot, screen):
         await screen.choose("stderr")
         await pilot.press("z")
-        await pilot.pause()
+        await settled(pilot)
         assert screen.view is not None
         assert screen.view.size.height == 24
         await pilot.press("z")
-        await pilot.pause()
+        await settled(pilot)
         assert screen.view.size.height == 22
 
 
@@ -203,7 +198,7 @@ async def test_a_copy_goes_to_the_terminal_and_is_said_to_be_sent(
         await pilot.press("g", "y")
         await screen.choose("stderr")
         await pilot.press("y")
-        await pilot.pause()
+        await settled(pilot)
     assert sent[0].startswith("start  session")
     assert sent[1] == "first\nValueError: boom\nlast"
 

@@ -16,6 +16,7 @@ from maestro_core.layout import Layout
 from maestro_tui.app import MaestroApp
 from maestro_tui.screens.log_screen import LogOverlay, RunLogs
 from tests.tui.log_support import NOW, console, fill_ledger, transcript
+from tests.tui.support import settled
 
 Snap = Callable[..., bool]
 SIZES = [(80, 24), (120, 36)]
@@ -48,14 +49,6 @@ def root(tmp_path: Path) -> Layout:
     (layout.root / f"{LOGS}.stderr.log").write_bytes(STDERR)
     (layout.subsessions / "plain.stdout.log").write_bytes(PLAIN)
     return layout
-
-
-async def settled(pilot: Pilot[Any]) -> None:
-    """Workers are done, and what they and a change of focus asked for is painted."""
-    await pilot.pause()
-    await pilot.app.workers.wait_for_complete()
-    for _ in range(3):
-        await pilot.pause()
 
 
 def opened(

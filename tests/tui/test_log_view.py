@@ -17,6 +17,7 @@ from maestro_tui.widgets.log_view import LogView
 from maestro_tui.widgets.log_view_clock import Budget, clock_of
 from maestro_tui.widgets.log_view_rows import differing
 from tests.tui.log_support import NOW, LogApp, console, look, shown
+from tests.tui.support import settled
 
 pytestmark = pytest.mark.anyio
 
@@ -32,11 +33,6 @@ async def running(view: LogView) -> AsyncIterator[Pilot[None]]:
         clock_of(app).stop()
         await settled(pilot)
         yield pilot
-
-
-async def settled(pilot: Pilot[None]) -> None:
-    await pilot.app.workers.wait_for_complete()
-    await pilot.pause()
 
 
 def numbered(first: int, count: int) -> bytes:

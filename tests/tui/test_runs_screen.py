@@ -18,6 +18,7 @@ from maestro_tui.query import matches, parse
 from maestro_tui.screens.log_screen import LogOverlay
 from maestro_tui.screens.runs import RunsScreen
 from tests.tui.log_support import NOW, console, fill_ledger, run_row, transcript
+from tests.tui.support import settled
 
 LOGS = "logs/cadence-bus/subsessions/2026-11-24-inbox-processor-x"
 
@@ -33,12 +34,6 @@ async def runs(
         screen = app.screen
         assert isinstance(screen, RunsScreen)
         yield pilot, screen
-
-
-async def settled(pilot: Pilot[None]) -> None:
-    await pilot.pause()
-    await pilot.app.workers.wait_for_complete()
-    await pilot.pause()
 
 
 def ids(screen: RunsScreen) -> list[str]:
@@ -97,7 +92,7 @@ async def test_enter_opens_the_log_viewer_and_q_comes_back(agent_root: Layout) -
         assert isinstance(pilot.app.screen, LogOverlay)
         assert pilot.app.screen.names == ["transcript", "stdout", "stderr", "both"]
         await pilot.press("q")
-        await pilot.pause()
+        await settled(pilot)
         assert pilot.app.screen is screen
 
 
@@ -116,7 +111,7 @@ async def test_details_and_copy_name_the_run(agent_root: Layout) -> None:
     fill_ledger(agent_root, 3)
     async with runs(agent_root) as (pilot, screen):
         await pilot.press("j", "d")
-        await pilot.pause()
+        await settled(pilot)
         assert pilot.app.screen is not screen
         assert screen.table.current is not None
         assert screen.copy_text(screen.table.current) == "run-00001"

@@ -17,7 +17,7 @@ from textual.pilot import Pilot
 from maestro_core.observe.snapshot import ConsumerView, MarkerView, Snapshot
 from maestro_tui.app import MaestroApp
 from tests.tui.fixed import CADENCES, EMPTY, HOLD, LIVE, NOW, SNAPSHOT, FixedBackend
-from tests.tui.support import until
+from tests.tui.support import settled
 
 SIZES = {"80x24": (80, 24), "120x36": (120, 36)}
 STOP = MarkerView(NOW - 300, "ada from 10.0.0.7", "it mails customers in a loop")
@@ -42,20 +42,12 @@ def keys(*pressed: str) -> Callable[[Pilot[Any]], Awaitable[None]]:
     """Wait for the board, press, and wait until all of it is shown."""
 
     async def run(pilot: Pilot[Any]) -> None:
-        app = pilot.app
-        assert isinstance(app, MaestroApp)
-        await until(pilot, lambda: app.snapshot is not None)
+        await settled(pilot)
         for key in pressed:
             await pilot.press(key)
-            await pilot.app.workers.wait_for_complete()
-            await pilot.pause()
-        front = app.front()
-        assert front is not None
-        if front.NAME not in ("board", "doctor"):
-            await until(pilot, lambda: getattr(front, "loaded", True))
-        app.clear_notifications()
-        await pilot.pause()
-        await pilot.pause()
+            await settled(pilot)
+        pilot.app.clear_notifications()
+        await settled(pilot)
 
     return run
 
