@@ -101,9 +101,9 @@ class MaestroApp(ViewsApp):
 
     def _second(self) -> None:
         if self._frozen_at is None:
-            for screen in self.screen_stack:
+            for screen in self.shown_screens():
                 tick = getattr(screen, "tick", None)
-                if tick is not None and screen.is_mounted:
+                if tick is not None:
                     tick(self.now)
 
     # ---- snapshots ------------------------------------------------------------------------

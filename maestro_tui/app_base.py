@@ -11,6 +11,7 @@ from typing import Any
 
 from textual.events import Event, Key
 from textual.filter import Monochrome, NoColor
+from textual.screen import Screen
 
 from maestro_core.observe.snapshot import Snapshot
 from maestro_tui.backend import Backend
@@ -64,10 +65,12 @@ class BaseApp(WiredApp):
 
     def front(self) -> ConsoleScreen | None:
         """The screen at the bottom of the stack, whatever overlay lies over it."""
-        for screen in self.screen_stack:
-            if isinstance(screen, ConsoleScreen):
-                return screen
-        return None
+        found = (screen for screen in self.shown_screens() if isinstance(screen, ConsoleScreen))
+        return next(found, None)
+
+    def shown_screens(self) -> list[Screen[Any]]:
+        """Screens that can be told something: none once the console is on its way out."""
+        return [one for one in self.screen_stack if one.is_mounted] if self.is_running else []
 
     def on_worker_failed(self, message: WorkerFailed) -> None:
         """A toast and a journal line; the screen stays."""

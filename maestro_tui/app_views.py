@@ -29,9 +29,9 @@ class ViewsApp(ActingApp):
         """Hand it to every screen of the stack."""
         self.snapshot = snapshot
         with self.batch_update():
-            for screen in self.screen_stack:
+            for screen in self.shown_screens():
                 receive = getattr(screen, "receive", None)
-                if receive is not None and screen.is_mounted:
+                if receive is not None:
                     receive(snapshot)
 
     # ---- screens --------------------------------------------------------------------------

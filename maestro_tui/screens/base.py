@@ -102,7 +102,7 @@ class ListScreen(ConsoleScreen, Generic[Row]):
 
     def on_rows_read(self, message: RowsRead) -> None:
         """What changed meanwhile is read anew, after a pause that grows with the reading."""
-        if message.ticket != self._ticket:
+        if message.ticket != self._ticket or not self.app.is_running:
             return
         self.loaded = True
         self.take(message.rows)
