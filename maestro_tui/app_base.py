@@ -89,6 +89,8 @@ class BaseApp(WiredApp):
 
     async def on_event(self, event: Event) -> None:
         """Keys wait for each other; everything else is as Textual has it."""
+        if isinstance(event, Key) and not self.is_running:
+            return  # on the way out there is no screen left that it could be meant for
         if isinstance(event, Key) and not event.is_forwarded:
             await self._typed.take(event)
         else:

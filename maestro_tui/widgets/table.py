@@ -138,10 +138,9 @@ class Table(Canvas, Generic[Row]):
         self._keep_in_view()
         self.repaint()
 
-    def on_focus(self) -> None:
-        self.repaint()
-
-    def on_blur(self) -> None:
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """Not on the event: at that time the widget does not know yet that it has it."""
+        super().watch_has_focus(has_focus)
         self.repaint()
 
     # ---- mouse ----------------------------------------------------------------------------

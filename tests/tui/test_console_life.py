@@ -311,6 +311,9 @@ async def test_what_is_typed_ahead_goes_to_the_overlay_that_the_first_key_opens(
 
 async def test_many_keys_in_one_go_are_all_done_in_their_order() -> None:
     async with console(FixedBackend()) as (app, pilot):
+        for key in ("2", "1"):
+            await pilot.press(key)
+            await settled(pilot)
         typed(app, "2jjj1jj")
         await until(pilot, lambda: front(app).NAME == "board")
         await until(pilot, lambda: front(app).table.state.selection.index == 4)
