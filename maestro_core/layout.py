@@ -33,6 +33,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 
 from maestro_core.errors import UsageError
@@ -44,7 +45,7 @@ BUS = Path("state", "cadence-bus")
 
 
 class Layout:
-    """The paths of one agent root. Cheap to make; touches no disk."""
+    """The paths of one agent root, each made once. Cheap to make; touches no disk."""
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self.root = Path(os.path.abspath(root))
@@ -54,99 +55,99 @@ class Layout:
     def __repr__(self) -> str:
         return f"Layout({str(self.root)!r})"
 
-    @property
+    @cached_property
     def env_file(self) -> Path:
         return self.root / ".env"
 
-    @property
+    @cached_property
     def cadences_toml(self) -> Path:
         return self.root / "config" / "cadences.toml"
 
-    @property
+    @cached_property
     def triggers(self) -> Path:
         return self.root / "schedules" / "triggers"
 
-    @property
+    @cached_property
     def emergency_stop(self) -> Path:
         return self.root / "state" / "emergency-stop"
 
-    @property
+    @cached_property
     def inbox(self) -> Path:
         return self.bus / "inbox"
 
-    @property
+    @cached_property
     def claimed(self) -> Path:
         return self.bus / "claimed"
 
-    @property
+    @cached_property
     def dlq(self) -> Path:
         return self.bus / "dlq"
 
-    @property
+    @cached_property
     def quarantine(self) -> Path:
         return self.bus / "quarantine"
 
-    @property
+    @cached_property
     def trash(self) -> Path:
         return self.bus / "trash"
 
-    @property
+    @cached_property
     def paused(self) -> Path:
         return self.bus / "paused"
 
-    @property
+    @cached_property
     def control(self) -> Path:
         return self.bus / "control"
 
-    @property
+    @cached_property
     def acks(self) -> Path:
         return self.control / "acks"
 
-    @property
+    @cached_property
     def tmp(self) -> Path:
         return self.bus / "tmp"
 
-    @property
+    @cached_property
     def dedupe(self) -> Path:
         return self.bus / "dedupe"
 
-    @property
+    @cached_property
     def dedupe_lock(self) -> Path:
         return self.bus / "dedupe.lock"
 
-    @property
+    @cached_property
     def schedule(self) -> Path:
         return self.bus / "schedule"
 
-    @property
+    @cached_property
     def schedule_lock(self) -> Path:
         return self.bus / "schedule.lock"
 
-    @property
+    @cached_property
     def circuit_open(self) -> Path:
         return self.bus / "circuit-open.json"
 
-    @property
+    @cached_property
     def gates(self) -> Path:
         return self.bus / "gates.json"
 
-    @property
+    @cached_property
     def consumer_json(self) -> Path:
         return self.bus / "consumer.json"
 
-    @property
+    @cached_property
     def consumer_lock(self) -> Path:
         return self.bus / "consumer.lock"
 
-    @property
+    @cached_property
     def ledger(self) -> Path:
         return self.bus / "ledger.db"
 
-    @property
+    @cached_property
     def operators_log(self) -> Path:
         return self.logs / "operators.jsonl"
 
-    @property
+    @cached_property
     def subsessions(self) -> Path:
         return self.logs / "subsessions"
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import json
 import math
+import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -143,7 +144,8 @@ def _plain(seen: _Peeked) -> bool:
 def _key_of(tick: _Peeked | Tick, modified: Modified) -> Key:
     at = parse_iso(tick.enqueued_at) if tick.enqueued_at else round(modified(), 3)
     ready = parse_iso(tick.not_before) if tick.not_before else 0.0
-    return Key(-tick.priority, at, tick.id, tick.cadence, ready)
+    # thousands of ticks share the few names of cadences
+    return Key(-tick.priority, at, tick.id, sys.intern(tick.cadence), ready)
 
 
 def _text(data: bytes) -> str:

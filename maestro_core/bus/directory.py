@@ -16,7 +16,7 @@ from maestro_core.bus import codec, dead, recovery
 from maestro_core.bus.claims import Claims, NotNow
 from maestro_core.bus.inbox import Inbox
 from maestro_core.bus.letters import Letters
-from maestro_core.bus.producer import disk_error, encode_document, publish_tick
+from maestro_core.bus.producer import disk_error, encode_document, publish_encoded
 from maestro_core.bus.shelves import REASON, Shelf, Shelves
 from maestro_core.clock import Clock, SystemClock, iso
 from maestro_core.errors import BadTick, Refused
@@ -87,11 +87,12 @@ class DirectoryEngine:
     def enqueue(self, tick: Tick) -> Receipt:
         tick = tick if tick.enqueued_at else tick.evolve(enqueued_at=iso(self.clock.wall()))
         document = tick_document(tick)
+        data = encode_document(document)
         try:
-            codec.decode(encode_document(document), tick.id, self.clock.wall)
+            codec.decode(data, tick.id, self.clock.wall)
         except BadTick as fault:
             raise Refused(f"tick {tick.id} cannot be enqueued: {fault.message}") from fault
-        tick_id, fresh = publish_tick(self.layout, document, self.fs)
+        tick_id, fresh = publish_encoded(self.layout, document, data, self.fs)
         self._arrivals.append(tick_id + codec.SUFFIX)
         return Receipt(tick_id, fresh)
 
@@ -130,7 +131,7 @@ class DirectoryEngine:
 
     def abandoned(self) -> list[Claim]:
         with self.explained("cannot recover claims"):
-            self._catch_up()
+            self._finish_moves()  # without a look at the inbox: the first claim waits for one
             return recovery.abandoned(self)
 
     def _take(self, key: codec.Key, held: Callable[[str], bool]) -> Claim | None:
@@ -288,9 +289,12 @@ class DirectoryEngine:
 
     def _catch_up(self) -> None:
         """What earlier calls left: names to take away, claims to undo, our own arrivals."""
+        self._finish_moves()
+        self._take_arrivals()
+
+    def _finish_moves(self) -> None:
         self.pay_owed()
         self._undo_claims()
-        self._take_arrivals()
 
     def _take_arrivals(self) -> None:
         if self._is_new:

@@ -91,6 +91,8 @@ class Inbox:
                 pause = PAUSE_SECONDS if error.errno in _PASSING else STUCK_SECONDS
                 self._later[name] = self._clock.steady() + pause
             self._unread.pop(name, None)
+        if not self._unread:
+            self._unread = {}  # an emptied dict keeps the room of all that were in it
         if trouble is not None:
             raise trouble
         return done > 0

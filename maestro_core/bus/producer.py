@@ -89,7 +89,13 @@ def publish_tick(
         FileExistsError: a tick with this id is on the bus.
         BusError: the disk would not have it.
     """
-    data = encode_document(document)
+    return publish_encoded(layout, document, encode_document(document), fs)
+
+
+def publish_encoded(
+    layout: Layout, document: dict[str, Any], data: bytes, fs: files.FileSystem = _DISK
+) -> tuple[str, bool]:
+    """`publish_tick` for who has encoded the document already: that is most of its work."""
     try:
         check_room(layout, fs)
         try:
@@ -200,9 +206,9 @@ def _publish(
 def _put_in(layout: Layout, tick_id: str, data: bytes, fs: files.FileSystem) -> None:
     name = f"{tick_id}.json"
     for folder in (layout.claimed, layout.dlq):
-        if fs.exists(folder / name):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(folder / name))
-    files.publish(fs, layout.tmp, layout.inbox / name, data)
+        if fs.exists(f"{folder}/{name}"):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), f"{folder}/{name}")
+    files.publish(fs, layout.tmp, f"{layout.inbox}/{name}", data)
 
 
 def _make_folders(layout: Layout, fs: files.FileSystem) -> None:

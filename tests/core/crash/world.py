@@ -183,6 +183,7 @@ def settle_abandoned(engine: DirectoryEngine) -> list[Claim]:
             engine.dead_letter(claim, failure(claim.tick.attempts))
         else:
             engine.recovered(claim)
+    engine.refresh()
     return found
 
 
