@@ -17,12 +17,13 @@ def main() -> int:
 
 
 def open_console(
-    layout: Layout, *, attach: bool, read_only: bool, demo: bool = False, eco: bool = False
-) -> int:
+    layout: Layout, *, attach: bool, read_only: bool, demo: bool = False, eco: bool = False,
+    roots: tuple[str, ...] = (),
+) -> int:  # fmt: skip
     """The console, imported only now."""
     from maestro_tui.app import run_console
 
-    return run_console(layout, attach=attach, read_only=read_only, demo=demo, eco=eco)
+    return run_console(layout, attach=attach, read_only=read_only, demo=demo, eco=eco, roots=roots)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """The console: wires the feed and the consumer to the screens. Runs in the main thread.
 
-app_base (backend, time, threads) <- app_acts (what is done) <- app_views (what is shown) <- this.
-Nothing in these four reads or writes the bus itself: reads and acts go through the backend.
+app_base (backend, time, threads) <- app_acts (what is done) <- app_views (what is shown)
+<- app_agents (whose agent) <- this. Nothing in these reads or writes the bus itself: reads and
+acts go through the backend.
 """
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from typing import Any, ClassVar
 
@@ -13,8 +15,9 @@ from textual.binding import BindingType
 
 from maestro_core.bus.feed import Topic
 from maestro_core.layout import Layout
+from maestro_core.roots import listed_roots
 from maestro_tui import acts
-from maestro_tui.app_views import ViewsApp
+from maestro_tui.app_agents import ALL, AgentsApp, add_agents
 from maestro_tui.backend import Backend, RootBackend
 from maestro_tui.config import load_config
 from maestro_tui.feed import ConsumerThread
@@ -32,7 +35,7 @@ from maestro_tui.terminal import TerminalDriver, catch_signals
 from maestro_tui.themes import THEMES
 
 
-class MaestroApp(ViewsApp):
+class MaestroApp(AgentsApp):
     """See the module docstring."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -66,8 +69,9 @@ class MaestroApp(ViewsApp):
             catch_signals(self)
             self.start_wire()
         self.set_keymap(self.keymap_of_user)
-        await self.action_go("board")
-        self.feed.start()
+        await self._show_screen(ALL if self.agents_first else "board")
+        if not self.agents_first:
+            self.feed.start()
         if self._consume:
             self._start_consumer()
         self.set_interval(1.0, self._second)
@@ -76,6 +80,8 @@ class MaestroApp(ViewsApp):
 
     def on_unmount(self) -> None:
         self.feed.stop()
+        if self.agents is not None:
+            self.agents.stop()
 
     def on_shutdown(self, message: Shutdown) -> None:
         self.leaving = message.why
@@ -83,7 +89,7 @@ class MaestroApp(ViewsApp):
 
     def action_close_console(self) -> None:
         """Leave; ask first where that would end a sub-session of this console's own consumer."""
-        running = self.snapshot.running if self.snapshot else ()
+        running = self.home_snapshot.running if self.home_snapshot else ()
         here = self.consumer is not None and self.consumer.working
         if here and running and not self.demo:
             from maestro_tui.screens.confirm import ConfirmOverlay
@@ -110,6 +116,8 @@ class MaestroApp(ViewsApp):
 
     def on_snapshot_arrived(self, message: SnapshotArrived) -> None:
         """The one way in which new facts reach the screens."""
+        if self.foreign(message.snapshot):
+            return
         first = self._newest is None
         self._newest = message.snapshot
         self._trouble = None
@@ -129,13 +137,14 @@ class MaestroApp(ViewsApp):
 
     def _start_consumer(self) -> None:
         self._consumer_trouble = None
-        self.consumer = ConsumerThread(self.backend.make_consumer, self.post_message)
+        self.consumer = ConsumerThread(self.home.make_consumer, self.post_message)
         self.consumer.start()
 
     def _start_again(self, topics: frozenset[Topic]) -> None:
         """A consumer that refused its settings is tried again when they were changed."""
         if (
             self._consume
+            and self.at_home
             and self._consumer_trouble
             and self.consumer is None
             and "settings" in topics
@@ -154,8 +163,9 @@ class MaestroApp(ViewsApp):
 
 
 def run_console(
-    layout: Layout, *, attach: bool, read_only: bool, demo: bool = False, eco: bool = False
-) -> int:
+    layout: Layout, *, attach: bool, read_only: bool, demo: bool = False, eco: bool = False,
+    roots: tuple[str, ...] = (),
+) -> int:  # fmt: skip
     """Open the console on an agent root; the exit code, once it is left and its consumer ended.
 
     Args:
@@ -163,15 +173,22 @@ def run_console(
         read_only: change nothing; no consumer either.
         demo: the root is a throw-away one.
         eco: spare the line to the terminal, whatever it carries.
+        roots: several agents, that one among them: begin with the board of all, and run no
+            consumer. Otherwise those of the person's list can be gone to.
     """
     from maestro_tui.leave import leave
 
     config = load_config()
     app = MaestroApp(
-        RootBackend(layout, read_only=read_only), consume=not (attach or read_only),
+        RootBackend(layout, read_only=read_only), consume=not (attach or read_only or roots),
         theme=config.theme, keymap=config.keymap, driver_class=TerminalDriver,
     )  # fmt: skip
     app.faults, app.demo = config.problems, demo
+    if not demo:
+        add_agents(
+            app, roots or listed_roots(os.environ).roots,
+            partial(RootBackend, read_only=read_only), first=bool(roots),
+        )  # fmt: skip
     app.wire_way = "eco" if eco else config.wire
     app.run(mouse=config.mouse)
     return leave(app, demo=demo)

@@ -9,6 +9,7 @@ from typing import Any
 from maestro_core.observe.snapshot import CadenceView
 from maestro_tui import acts
 from maestro_tui.app_base import BaseApp
+from maestro_tui.backend import Backend
 from maestro_tui.messages import ActDone
 from maestro_tui.presentation.cells import data
 from maestro_tui.screens.base import ListScreen
@@ -57,15 +58,16 @@ class ActingApp(BaseApp):
         """Carry it out in a thread; its rows say "requested" until the answer is there."""
         self.requested |= dict.fromkeys(plan.targets, plan.asked)
         self._show_requested()
-        self.in_thread("acts", partial(self._perform, plan), where=plan.title)
+        self.in_thread("acts", partial(self._perform, plan, self.backend), where=plan.title)
 
-    def _perform(self, plan: acts.Plan) -> None:
+    def _perform(self, plan: acts.Plan, backend: Backend) -> None:
+        """On the agent that was open when it was asked for."""
         try:
-            result = plan.run(self.backend.operator)
+            result = plan.run(backend.operator)
         except Exception as error:
-            self.post_message(ActDone(plan, error=error))
+            self.post_message(ActDone(plan, error=error, backend=backend))
         else:
-            self.post_message(ActDone(plan, result))
+            self.post_message(ActDone(plan, result, backend=backend))
 
     def on_act_done(self, message: ActDone) -> None:
         for target in message.plan.targets:
@@ -75,7 +77,7 @@ class ActingApp(BaseApp):
             self.say(f"{message.plan.title}: {data(message.error, 400)}", severity="error")
             return
         words, well = acts.outcome_words(message.plan, message.result)
-        if well and message.plan.undo is not None:
+        if well and message.plan.undo is not None and message.backend is self.backend:
             self.undos.push(message.plan, self.now)
             words += "  (u undoes)"
         self.say(words, severity="information" if well else "error")

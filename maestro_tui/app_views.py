@@ -10,6 +10,7 @@ from rich.text import Text
 
 from maestro_core.observe.snapshot import CadenceView, Snapshot
 from maestro_tui.app_acts import ActingApp
+from maestro_tui.backend import Backend
 from maestro_tui.keys import Key
 from maestro_tui.presentation.recap import Recap, recap_of, worth_telling
 from maestro_tui.screens.registry import ORDER
@@ -147,19 +148,20 @@ class ViewsApp(ActingApp):
         """What happened since the console was last left; unasked only if it is worth it."""
         since = self.backend.memory.left_at
         if since is not None:
-            self.in_thread("recap", partial(self._read_recap, since, unasked), where="the recap")
+            work = partial(self._read_recap, self.backend, since, unasked)
+            self.in_thread("recap", work, where="the recap")
         elif not unasked:
             self.say("this is the first console on this agent root")
 
-    def _read_recap(self, since: float, unasked: bool) -> None:
-        found = recap_of(since, self.backend.runs(2000), self.backend.journal(2000))
+    def _read_recap(self, backend: Backend, since: float, unasked: bool) -> None:
+        found = recap_of(since, backend.runs(2000), backend.journal(2000))
         if not unasked or worth_telling(found, self.now):
-            self.call_from_thread(self._show_recap, found)
+            self.call_from_thread(self._show_recap, backend, found)
 
-    def _show_recap(self, found: Recap) -> None:
+    def _show_recap(self, backend: Backend, found: Recap) -> None:
         from maestro_tui.screens.recap import RecapOverlay
 
-        if len(self.screen_stack) == 1:
+        if len(self.screen_stack) == 1 and backend is self.backend:
             self.push_screen(RecapOverlay(found))
 
     def explain(self, cadence: str) -> None:

@@ -3,6 +3,7 @@
     theme = "maestro-light"          maestro-dark | maestro-light | maestro-mono
     mouse = false
     wire = "eco"                     on | off (stock output) | eco (spare a slow line)
+    agents = ["~/agents/*"]          agent roots of this machine, see maestro_core.roots
     [keys]
     "act.retry" = "f5"               ids as in the help's table
 
@@ -14,10 +15,12 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
+from maestro_core.roots import config_path, read_list
 from maestro_tui.keys import BY_ID, conflicts
+
+__all__ = ["ConsoleConfig", "config_path", "load_config", "read_config"]
 
 THEMES = ("maestro-dark", "maestro-light", "maestro-mono")
 WIRES = ("on", "off", "eco")
@@ -31,14 +34,6 @@ class ConsoleConfig(NamedTuple):
     keymap: Mapping[str, str] = {}
     problems: tuple[str, ...] = ()
     wire: str = WIRES[0]
-
-
-def config_path(environ: Mapping[str, str]) -> Path:
-    """Where the file is, by the XDG rules."""
-    base = environ.get("XDG_CONFIG_HOME") or str(
-        Path(environ.get("HOME", "~")).expanduser() / ".config"
-    )
-    return Path(base) / "maestro-tui" / "config.toml"
 
 
 def load_config(environ: Mapping[str, str] | None = None) -> ConsoleConfig:
@@ -55,8 +50,10 @@ def load_config(environ: Mapping[str, str] | None = None) -> ConsoleConfig:
 
 def read_config(document: Mapping[str, Any]) -> ConsoleConfig:
     """The settings of a parsed file."""
-    problems = [f"unknown setting {name!r}: theme, mouse, wire or [keys]" for name in document
-                if name not in ("theme", "mouse", "wire", "keys")]  # fmt: skip
+    problems = [f"unknown setting {name!r}: theme, mouse, wire, agents or [keys]"
+                for name in document
+                if name not in ("theme", "mouse", "wire", "agents", "keys")]  # fmt: skip
+    problems += read_list(document.get("agents", []), os.environ.get("HOME", "")).problems
     theme, mouse, keys = (
         document.get("theme", THEMES[0]),
         document.get("mouse", True),

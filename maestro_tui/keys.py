@@ -17,7 +17,8 @@ Risk = Literal["none", "undo", "cost", "final"]
 """What an act may do: nothing, something `u` undoes, spend money, or end something for good."""
 
 Scope = Literal[
-    "app", "list", "board", "dead", "runs", "journal", "doctor", "costs", "log", "overlay", "confirm"
+    "app", "list", "board", "dead", "runs", "journal", "doctor", "costs", "agents", "log", "overlay",
+    "confirm",
 ]  # fmt: skip
 
 
@@ -51,6 +52,8 @@ SCREENS: tuple[Key, ...] = (
     Key("screen.journal", "4", "go('journal')", "Journal", "What the bus and the operators did", _APP, "Screens", command="maestro-tui journal"),
     Key("screen.doctor", "5", "go('doctor')", "Doctor", "Checks, each with a remedy", _APP, "Screens", command="maestro-tui doctor"),
     Key("screen.costs", "6", "go('costs')", "Costs", "Tokens, money and success by cadence and day", _APP, "Screens", command="maestro-tui costs"),
+    Key("agents.all", "0", "agents", "All agents", "Every agent of this machine, one line each", _APP, "Screens", command="maestro-tui status --all"),
+    Key("agents.switch", "a", "switch_agent", "Switch agent", "Another agent, by a part of its name", _APP, "Screens", footer=8),
     Key("screen.next", "tab", "step(1)", "Next screen", "The next screen", _APP, "Screens"),
     Key("screen.previous", "shift+tab", "step(-1)", "Previous screen", "The screen before", _APP, "Screens"),
     Key("screen.last", "-", "last_screen", "Back and forth", "The screen you came from", _APP, "Screens"),
@@ -194,6 +197,7 @@ SCREEN_SCOPES: dict[str, tuple[Scope, ...]] = {
     "journal": ("app", "list", "journal"),
     "doctor": ("app", "list", "doctor"),
     "costs": ("app", "list", "costs"),
+    "agents": ("app", "list", "agents"),
     "log": ("app", "log"),
 }
 """Scopes that are live at once; a key may mean one thing in each of these."""

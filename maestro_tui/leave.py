@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from maestro_core.observe.snapshot import Snapshot
@@ -11,6 +12,7 @@ from maestro_tui.presentation.cells import data, plural
 if TYPE_CHECKING:
     from maestro_tui.app import MaestroApp
     from maestro_tui.feed import ConsumerThread
+    from maestro_tui.presentation.agents import Agent
 
 _TURN = 0.1
 
@@ -18,7 +20,8 @@ _TURN = 0.1
 def leave(app: MaestroApp, *, demo: bool = False) -> int:
     """Wait for the consumer to end cleanly; a ctrl+c meanwhile ends what runs at once."""
     app.feed.stop()
-    app.backend.memory.leave(app.backend.clock.wall())
+    if not app.at_agents or app.snapshot is not None:
+        app.backend.memory.leave(app.backend.clock.wall())
     consumer = app.consumer
     here = consumer is not None and consumer.working
     if consumer is not None:
@@ -26,15 +29,18 @@ def leave(app: MaestroApp, *, demo: bool = False) -> int:
             _tell(app)
         consumer.stop()
         _wait(consumer)
-    _say(last_words(app.snapshot, here=here, demo=demo))
+    if app.agents_first:
+        _say(last_words_of_all(app.agent_rows()))
+    else:
+        _say(last_words(app.home_snapshot, here=here, demo=demo))
     return app.return_code or 0
 
 
 def _tell(app: MaestroApp) -> None:
     """That the consumer is being stopped, to the journal and to the terminal."""
     why = app.leaving or "it was left"
-    app.backend.write_journal("info", "console_closed", reason=why, consumer="stopping")
-    running = len(app.snapshot.running) if app.snapshot else 0
+    app.home.write_journal("info", "console_closed", reason=why, consumer="stopping")
+    running = len(app.home_snapshot.running) if app.home_snapshot else 0
     if running:
         _say(f"Ending {plural(running, 'running sub-session')}; ctrl+c ends at once …")
 
@@ -61,6 +67,13 @@ def last_words(snapshot: Snapshot | None, *, here: bool, demo: bool = False) -> 
         mode = data(view.mode or "consumer", 20)
         return f"The agent goes on: {mode} {view.pid} keeps running cadences."
     return f"No consumer is running: no cadence runs now.{wait}"
+
+
+def last_words_of_all(agents: Sequence[Agent]) -> str:
+    """Which agents go on: this console ran none of them."""
+    live = sum(agent.line is not None and agent.line.consumer == "live" for agent in agents)
+    goes = "goes" if live == 1 else "go"
+    return f"{live} of {plural(len(agents), 'agent')} {goes} on, without this console."
 
 
 def _say(text: str) -> None:

@@ -53,8 +53,13 @@ class ConsumerElsewhere(Message):
 class ActDone(Message):
     """An act was carried out, refused or failed."""
 
-    def __init__(self, plan: Plan, result: Any = None, error: BaseException | None = None) -> None:
+    def __init__(
+        self, plan: Plan, result: Any = None, error: BaseException | None = None, *,
+        backend: object = None,
+    ) -> None:  # fmt: skip
         super().__init__()
+        self.backend = backend
+        """Whose agent it was done to: another one may be open by now."""
         self.plan = plan
         self.result = result
         self.error = error

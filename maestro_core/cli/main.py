@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
     from types import ModuleType
-    from typing import Protocol
+    from typing import Any, Protocol
 
     class OpenConsole(Protocol):
         """Opens the console on an agent root and returns its exit code."""
 
         def __call__(
             self, layout: Layout, *, attach: bool, read_only: bool, demo: bool = False,
-            eco: bool = False,
+            eco: bool = False, roots: tuple[str, ...] = (),
         ) -> int: ...  # fmt: skip
 
 
@@ -69,18 +69,74 @@ class Context:
     def __init__(self, options: Globals, open_console: OpenConsole) -> None:
         self.read_only = options.read_only
         self.open_console = open_console
-        self._root = options.root
+        self._roots = options.roots
+        self._all = options.all
 
     def layout(self) -> Layout:
-        """The agent root. Raises UsageError when there is none."""
-        return find_root(self._root, os.environ, ".")
+        """The one agent root. Raises UsageError when there is none, or several are named."""
+        if self.several:
+            raise UsageError(
+                "this works on one agent root, and several are named",
+                f"{PROGRAM} status and the console take several",
+            )
+        return find_root(self._roots[0] if self._roots else None, os.environ, ".")
+
+    def console_layout(self) -> Layout:
+        """The agent root that a console begins with; without any, the list is taken.
+
+        Raises UsageError when none can be used.
+        """
+        try:
+            if not self.several:
+                return self.layout()
+        except UsageError:
+            named = self._roots or os.environ.get("AGENT_ROOT") or os.environ.get("AGENT_DIR")
+            if named or not _listed():
+                raise
+            self._all = True
+        from maestro_core.observe.agents import root_problem
+
+        problems = {root: root_problem(Layout(root)) for root in self.roots()}
+        for root, problem in problems.items():
+            if problem is None:
+                return Layout(root)
+        lines = "; ".join(f"{root}: {problem}" for root, problem in problems.items())
+        raise UsageError(f"none of these agent roots can be read: {lines}")
+
+    @property
+    def several(self) -> bool:
+        """More than one --root was given, or --all."""
+        return self._all or len(self._roots) > 1
+
+    def roots(self) -> tuple[str, ...]:
+        """The agent roots that are named, whether they exist or not.
+
+        Raises UsageError for --all without a list.
+        """
+        from maestro_core.roots import config_path, distinct, listed_roots
+
+        if not self._all:
+            return distinct(self._roots)
+        listed = listed_roots(os.environ)
+        if listed.problems or not listed.roots:
+            path = config_path(os.environ)
+            said = "; ".join(listed.problems) or f"{path} lists no agents"
+            raise UsageError(f"--all: {said}", f'write agents = ["/path/of/an/agent"] into {path}')
+        return distinct((*self._roots, *listed.roots))
+
+
+def _listed() -> tuple[str, ...]:
+    from maestro_core.roots import listed_roots
+
+    return listed_roots(os.environ).roots
 
 
 class Globals:
     """The options that stand before the command."""
 
     def __init__(self) -> None:
-        self.root: str | None = None
+        self.roots: list[str] = []
+        self.all = False
         self.attach = False
         self.read_only = False
         self.eco = False
@@ -169,10 +225,7 @@ def _run(argv: list[str], open_console: OpenConsole) -> int:
         return 0
     context = Context(options, open_console)
     if not rest:
-        more = {"eco": True} if options.eco else {}
-        return open_console(
-            context.layout(), attach=options.attach, read_only=options.read_only, **more
-        )
+        return _console(options, context)
     if options.eco:
         raise UsageError("--eco belongs to the console: it goes with no command")
     if options.attach:
@@ -180,11 +233,21 @@ def _run(argv: list[str], open_console: OpenConsole) -> int:
     return _command(rest[0], rest[1:], context)
 
 
+def _console(options: Globals, context: Context) -> int:
+    """On one agent root, or on several: then the first that can be read is the first shown."""
+    more: dict[str, Any] = {"eco": True} if options.eco else {}
+    layout = context.console_layout()
+    if context.several:
+        more["roots"] = context.roots()
+    return context.open_console(layout, attach=options.attach, read_only=options.read_only, **more)
+
+
 def _command(name: str, words: list[str], context: Context) -> int:
     module, parser = parser_for(name)
     arguments = parser.parse_args(words)
     context.read_only |= getattr(arguments, "read_only", False)
-    context._root = getattr(arguments, "root", context._root)
+    context._roots = getattr(arguments, "root", context._roots)
+    context._all |= getattr(arguments, "all_agents", False)
     code: int = module.run(arguments, context)
     return code
 
@@ -202,7 +265,10 @@ def parser_for(name: str) -> tuple[ModuleType, argparse.ArgumentParser]:
     module.configure(parser, name)
     for one in _leaves(parser):
         one.formatter_class = _formatter
-        one.add_argument("--root", metavar="DIR", help="the agent root", default=argparse.SUPPRESS)
+        one.add_argument(
+            "--root", metavar="DIR", help="the agent root", action="append",
+            default=argparse.SUPPRESS,
+        )  # fmt: skip
         one.add_argument(
             "--read-only", action="store_true", default=argparse.SUPPRESS, help="change nothing"
         )
@@ -231,9 +297,9 @@ def split(argv: list[str]) -> tuple[Globals, list[str]]:
     while rest and rest[0].startswith("-"):
         word, _, value = rest.pop(0).partition("=")
         if word == "--root":
-            options.root = value or (rest.pop(0) if rest else None)
-            if not options.root:
+            if not (root := value or (rest.pop(0) if rest else "")):
                 raise UsageError("--root needs a folder")
+            options.roots.append(root)
         elif word in _FLAGS and not value:
             setattr(options, _FLAGS[word], True)
         else:
@@ -242,6 +308,7 @@ def split(argv: list[str]) -> tuple[Globals, list[str]]:
 
 
 _FLAGS = {
+    "--all": "all",
     "--attach": "attach",
     "--read-only": "read_only",
     "--eco": "eco",
@@ -260,11 +327,13 @@ def overview() -> str:
 
 
 _HEAD = f"""\
-usage: {PROGRAM} [--root DIR] [--attach] [--read-only] [--eco]   the console
+usage: {PROGRAM} [--root DIR]... [--all] [--attach] [--read-only] [--eco]   the console
        {PROGRAM} [--root DIR] [--read-only] COMMAND ...
 
   --root DIR   the agent root; else $AGENT_ROOT, $AGENT_DIR, or the nearest folder upward
-               that holds state/cadence-bus
+               that holds state/cadence-bus. Given several times: the console and
+               status show these agents side by side
+  --all        every agent of the list `agents` in ~/.config/{PROGRAM}/config.toml
   --attach     never run the consumer in the console: watch and steer the one elsewhere
   --read-only  change nothing
   --eco        spare the line between this machine and the terminal

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 
 from maestro_core.cli import documents
+from maestro_core.cli.agents import several
 from maestro_core.cli.cadences import rows as cadence_rows
 from maestro_core.cli.main import Context
 from maestro_core.cli.output import printer_for
@@ -22,9 +23,14 @@ PATIENCE = 1.0
 
 def configure(parser: argparse.ArgumentParser, _name: str) -> None:
     parser.add_argument("--json", action="store_true", help="print a JSON document")
+    parser.add_argument(
+        "--all", action="store_true", dest="all_agents", help="every agent of your list"
+    )
 
 
 def run(arguments: argparse.Namespace, context: Context) -> int:
+    if context.several:
+        return several(context.roots(), as_json=arguments.json)
     layout = context.layout()
     printer = printer_for(layout)
     reader = SnapshotReader(layout)

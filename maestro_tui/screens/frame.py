@@ -48,7 +48,10 @@ class ConsoleScreen(Screen[None]):
         raise NotImplementedError
 
     def can(self, key: Key) -> bool:
-        """Does that key do anything on this screen? The app's keys always do."""
+        """Does that key do anything on this screen? The app's keys always do, but
+        for those that need several agents."""
+        if key.id.startswith("agents."):
+            return self.console.agents is not None
         return "app" in key.scope or hasattr(self, f"action_{key.action.partition('(')[0]}")
 
     def on_mount(self) -> None:

@@ -16,6 +16,8 @@ SCREENS = {
     "costs": ("maestro_tui.screens.costs", "CostsScreen"),
 }
 ORDER = tuple(SCREENS)
+"""The screens of one agent."""
+SCREENS["agents"] = ("maestro_tui.screens.agents", "AgentsScreen")
 
 
 def make_screen(name: str) -> Screen[Any]:

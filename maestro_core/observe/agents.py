@@ -1,0 +1,223 @@
+"""Agents side by side: each root's snapshot as one line, and what is wrong with a root that has
+none.
+
+`AgentReader` belongs to one thread, like the SnapshotReader in it. Texts of a line are masked
+with that agent's own secrets. Times are wall epoch seconds.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from maestro_core.bus.feed import EVERYTHING, Topic
+from maestro_core.clock import Clock, SystemClock, iso
+from maestro_core.errors import MaestroError
+from maestro_core.jsonl import map_strings
+from maestro_core.layout import Layout
+from maestro_core.models import CadenceWord
+from maestro_core.observe.documents import moment
+from maestro_core.observe.reader import SnapshotReader
+from maestro_core.observe.snapshot import CadenceView, ConsumerWord, Snapshot
+from maestro_core.redact import Redactor
+
+AgentWord = Literal[
+    "broken", "estop", "hold", "crashed", "stale", "absent", "running", "held", "waiting", "idle"
+]
+"""How an agent stands, what needs a person first."""
+
+WORDS: tuple[AgentWord, ...] = (
+    "broken", "estop", "crashed", "stale", "hold", "held", "absent", "running", "waiting", "idle"
+)  # fmt: skip
+"""From what should be looked at first to what need not be."""
+
+_QUICK: frozenset[Topic] = EVERYTHING - {"settings", "prompts", "ledger", "quarantine"}
+_DEEP = 200
+WHOLE_EVERY = 10.0
+"""Seconds between two looks at everything; in between at what changes by the second."""
+
+
+class Held(Struct, frozen=True):
+    """A cadence that is kept from running."""
+
+    cadence: str
+    state: CadenceWord
+    until: float | None
+    reason: str | None
+
+
+class AgentLine(Struct, frozen=True, kw_only=True):
+    """One agent. `problem` says why nothing is known of it; the rest is then empty."""
+
+    root: str
+    name: str
+    at: float
+    word: AgentWord = "broken"
+    problem: str | None = None
+    consumer: ConsumerWord = "none"
+    mode: str | None = None
+    pid: int | None = None
+    beat_at: float | None = None
+    running: tuple[str, ...] = ()
+    """Cadences with a sub-session."""
+    why: str | None = None
+    """What holds all of it: the emergency stop or a hold, with its reason."""
+    hold_kind: str | None = None
+    hold_until: float | None = None
+    held: tuple[Held, ...] = ()
+    waiting: int = 0
+    dead: int = 0
+    quarantine: int = 0
+    open_circuits: int = 0
+    cost_today: float = 0.0
+
+
+class AgentReader:
+    """Reads one root, whatever it is like. `read` never raises."""
+
+    def __init__(self, root: str, clock: Clock | None = None) -> None:
+        self.layout = Layout(root)
+        self._clock = clock or SystemClock()
+        self._reader: SnapshotReader | None = None
+        self._whole_at: float | None = None
+        self.snapshot: Snapshot | None = None
+        """What the last `read` saw; None = the root could not be read."""
+
+    def read(self, *, whole: bool = False) -> AgentLine:
+        """The agent now."""
+        now = self._clock.wall()
+        self.snapshot = None
+        problem = root_problem(self.layout)
+        try:
+            if problem is None:
+                self.snapshot = self._look(whole=whole)
+        except (OSError, MaestroError, ValueError) as error:
+            problem = str(error)
+        if self.snapshot is None or self._reader is None:
+            self.close()
+            return broken(self.layout, now, problem or "it cannot be read")
+        return agent_line(self.snapshot, self._reader.redactor())
+
+    def masked(self, document: dict[str, Any]) -> dict[str, Any]:
+        """The same without this agent's secrets."""
+        redact = self._reader.redactor() if self._reader is not None else Redactor({})
+        masked: dict[str, Any] = map_strings(document, redact, _DEEP)
+        return masked
+
+    @property
+    def settled(self) -> bool:
+        """Every tick file is counted under its cadence."""
+        return self._reader is None or self._reader.settled
+
+    def close(self) -> None:
+        """Release the ledger; a later `read` begins anew."""
+        if self._reader is not None:
+            self._reader.close()
+        self._reader = self._whole_at = None
+
+    def _look(self, *, whole: bool) -> Snapshot:
+        if self._reader is None:
+            self._reader = SnapshotReader(self.layout, self._clock)
+        steady = self._clock.steady()
+        if whole or self._whole_at is None or steady - self._whole_at >= WHOLE_EVERY:
+            self._whole_at = steady
+            return self._reader.read(EVERYTHING)
+        return self._reader.read(_QUICK)
+
+
+def root_problem(layout: Layout) -> str | None:
+    """Why this is no agent root that can be read; None = it is one."""
+    try:
+        os.listdir(layout.root)
+        os.listdir(layout.bus)
+    except FileNotFoundError as error:
+        if error.filename == str(layout.root):
+            return "there is no such folder"
+        return f"it has no {layout.bus.relative_to(layout.root)}: no agent ever ran here"
+    except OSError as error:
+        return f"{error.strerror or error}: {error.filename}"
+    return None
+
+
+def broken(layout: Layout, at: float, problem: str) -> AgentLine:
+    return AgentLine(root=str(layout.root), name=layout.root.name, at=at, problem=problem)
+
+
+def agent_line(snapshot: Snapshot, redact: Redactor) -> AgentLine:
+    """The snapshot on one line."""
+    consumer, stop = snapshot.consumer, snapshot.emergency_stop
+    hold = consumer.hold
+    why = None
+    if stop is not None:
+        why = stop.reason or "emergency stop"
+    elif hold is not None:
+        why = hold.reason
+    running = tuple(run.cadence for run in snapshot.running)
+    return AgentLine(
+        root=snapshot.root,
+        name=redact(snapshot.agent),
+        at=snapshot.at,
+        word=agent_word(snapshot),
+        consumer=consumer.word,
+        mode=consumer.mode,
+        pid=consumer.pid,
+        beat_at=consumer.beat_at,
+        running=running,
+        why=redact(why) if why else None,
+        hold_kind=hold.kind if hold else None,
+        hold_until=moment(hold.until) if hold else None,
+        held=tuple(_held(view, redact) for view in snapshot.cadences if _is_held(view)),
+        waiting=snapshot.counts.inbox,
+        dead=snapshot.counts.dlq,
+        quarantine=snapshot.counts.quarantine,
+        open_circuits=snapshot.counts.open_circuits,
+        cost_today=snapshot.cost_today,
+    )
+
+
+def agent_word(snapshot: Snapshot) -> AgentWord:
+    """How the agent stands, in one word: what a person should know first."""
+    consumer = snapshot.consumer.word
+    if snapshot.emergency_stop is not None:
+        return "estop"
+    if consumer in ("crashed", "stale"):
+        return "crashed" if consumer == "crashed" else "stale"
+    if snapshot.consumer.hold is not None:
+        return "hold"
+    if consumer != "live":
+        return "absent"
+    if snapshot.running:
+        return "running"
+    if any(_is_held(view) for view in snapshot.cadences):
+        return "held"
+    return "waiting" if snapshot.counts.inbox else "idle"
+
+
+def distinct_names(lines: Iterable[AgentLine]) -> dict[str, str]:
+    """Root -> name; the folder stands beside a name that several agents have."""
+    found = list(lines)
+    counts = Counter(line.name for line in found)
+    return {
+        line.root: line.name if counts[line.name] == 1 else f"{line.name} ({Path(line.root).name})"
+        for line in found
+    }
+
+
+def line_document(line: AgentLine) -> dict[str, Any]:
+    """For JSON: a root of which nothing is known."""
+    return {"root": line.root, "agent": line.name, "at": iso(line.at), "problem": line.problem}
+
+
+def _is_held(view: CadenceView) -> bool:
+    return view.state in ("open", "half_open", "backoff", "paused")
+
+
+def _held(view: CadenceView, redact: Redactor) -> Held:
+    reason = view.paused.reason if view.state == "paused" and view.paused else view.reason
+    until = view.open_until or view.next_allowed_at
+    return Held(view.name, view.state, until, redact(reason) if reason else None)
