@@ -75,7 +75,11 @@ class Driver:
         for folder in self._layout.folders():
             fs.make_folder(folder)
         feed = self._feed = self._feed or self._make_feed()
-        ports = self._ports(feed)
+        try:
+            ports = self._ports(feed)
+        except BaseException:
+            feed.close()  # wrong settings: its thread must not outlive us
+            raise
         consumer = Consumer(ports, mode=self._mode)
         try:
             consumer.start(afresh=stopped_cleanly(self._layout, fs))
