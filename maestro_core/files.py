@@ -78,8 +78,9 @@ class FileSystem(Protocol):
     def make_folder(self, path: StrPath) -> None:
         """With its parents; a folder that exists is fine."""
 
-    def lock(self, path: StrPath) -> AbstractContextManager[object]:
-        """Held by one process at a time while the context lasts; waits for it."""
+    def lock(self, path: StrPath, *, wait: bool = True) -> AbstractContextManager[object]:
+        """Held by one process at a time while the context lasts. Waits for it, or raises
+        BlockingIOError where it is held and `wait` is False."""
 
 
 class OsFiles:
@@ -149,15 +150,16 @@ class OsFiles:
             if not os.path.isdir(path):
                 raise
 
-    def lock(self, path: StrPath) -> FileLock:
-        return FileLock(path)
+    def lock(self, path: StrPath, *, wait: bool = True) -> FileLock:
+        return FileLock(path, wait=wait)
 
 
 class FileLock:
     """An advisory lock (flock) that dies with its process; children do not inherit it."""
 
-    def __init__(self, path: StrPath) -> None:
+    def __init__(self, path: StrPath, *, wait: bool = True) -> None:
         self._path = path
+        self._wait = wait
         self._fd = -1
 
     def __enter__(self) -> FileLock:
@@ -165,7 +167,7 @@ class FileLock:
 
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX)
+            fcntl.flock(fd, fcntl.LOCK_EX if self._wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BaseException:
             os.close(fd)
             raise

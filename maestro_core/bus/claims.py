@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from maestro_core.bus import codec, twins
+from maestro_core.bus.revival import taken
 from maestro_core.bus.shelves import Shelf, Shelves
 from maestro_core.clock import Clock, iso
 from maestro_core.errors import BadTick, ClaimLost
@@ -40,6 +41,7 @@ class Claims:
         self._adopted: dict[str, Claim] = {}
         self._half_made: dict[str, str] = {}
         self._leaving: set[str] = set()
+        self._dying: dict[str, bool] = {}  # token -> whether its letter needs another id
         self.departures_flushed = True
 
     def __contains__(self, tick_id: str) -> bool:
@@ -67,7 +69,7 @@ class Claims:
         if unwanted(tick):
             self.undo_half_made()
             raise NotNow(tick)
-        claim = Claim(tick.evolve(attempts=tick.attempts + 1), token)
+        claim = Claim(taken(tick), token)
         self._sign(claim)
         if linked:
             self._shelves.drop("inbox", tick_id)
@@ -136,8 +138,16 @@ class Claims:
 
     # ---- settling ------------------------------------------------------------------------
 
+    def letter(self, claim: Claim, dead: Tick) -> Tick:
+        """`dead` under the id that it has as a dead letter: another one where an older letter
+        has its own. Asked once a claim, since what is there later may be our own first try."""
+        if claim.token not in self._dying:
+            self._check(claim)
+            self._dying[claim.token] = self._shelves.has("dlq", dead.id)
+        return twins.namesake(dead, claim.token) if self._dying[claim.token] else dead
+
     def settle(self, claim: Claim, shelf: Shelf | None, tick: Tick | None) -> None:
-        """The claimed file goes, and `tick` stands on `shelf` before it does.
+        """The claimed file goes, and `tick` (whose id may be another now) stands on `shelf` first.
 
         After an OSError the same settle may be tried again. ClaimLost when it is not ours.
         """
@@ -146,7 +156,7 @@ class Claims:
             self._check(claim)
             self._flush_departures()
             if shelf is not None and tick is not None:
-                self._shelves.place(shelf, tick_id, codec.encode(tick))
+                self._shelves.place(shelf, tick.id, codec.encode(tick))
                 self._shelves.flush(shelf)
             self._leaving.add(claim.token)
             self._shelves.drop("claimed", tick_id)
@@ -154,6 +164,7 @@ class Claims:
             self._shelves.drop("claimed", tick_id)
         self._shelves.flush("claimed")
         self._leaving.discard(claim.token)
+        self._dying.pop(claim.token, None)
         self._forget(tick_id)
 
     def _check(self, claim: Claim) -> None:

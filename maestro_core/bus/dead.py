@@ -1,4 +1,4 @@
-"""What operators do with dead letters, and the clearing of what is old: the rest of the
+"""What operators do with ticks at rest, and the clearing of what is old: the rest of the
 directory engine. Moves go in batches, with one flush of each folder for all of a batch.
 
 Called by whoever holds consumer.lock; one thread.
@@ -7,11 +7,13 @@ Called by whoever holds consumer.lock; one thread.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from maestro_core.bus import codec
+from maestro_core.bus import codec, twins
 from maestro_core.bus.producer import disk_error, live_holder, record_holder, remember_key
+from maestro_core.bus.revival import dead_again, revived
 from maestro_core.bus.shelves import Shelf
 from maestro_core.errors import BadTick, Refused
 from maestro_core.layout import NAME
@@ -24,7 +26,8 @@ BATCH = 256
 _TAKEN: dict[Shelf, tuple[Shelf, ...]] = {
     "inbox": ("inbox", "claimed"), "dlq": ("dlq",), "trash": (),
 }  # fmt: skip
-"""Where a tick of the same id stands in the way of a move there; in the trash the older yields."""
+"""Where a tick of the same id stands in the way of a move there; in the trash the older one
+yields: it takes another id."""
 STRAY_SECONDS = 36 * 3600.0
 """A temp file older than that belongs to nobody (Maildir's rule)."""
 
@@ -48,9 +51,22 @@ def restore(engine: DirectoryEngine, ids: Sequence[str]) -> list[ActResult]:
     return _move(engine, ids, "trash", "dlq", lambda tick: tick)
 
 
-def revived(tick: Tick) -> Tick:
-    """A dead letter as it waits again."""
-    return tick.evolve(attempts=0, recoveries=0)
+def unretry(engine: DirectoryEngine, ids: Sequence[str]) -> list[ActResult]:
+    """Retried dead letters that still wait: back to the dead letters as they were."""
+    return _gone(engine, _move(engine, ids, "inbox", "dlq", dead_again))
+
+
+def withdraw(engine: DirectoryEngine, ids: Sequence[str]) -> list[ActResult]:
+    """Waiting ticks to the trash."""
+    return _gone(engine, _move(engine, ids, "inbox", "trash", lambda tick: tick))
+
+
+def _gone(engine: DirectoryEngine, results: list[ActResult]) -> list[ActResult]:
+    """The order forgets at once what waits no more."""
+    for result in results:
+        if result.ok:
+            engine.inbox.waiting.discard(result.id)
+    return results
 
 
 def _move(
@@ -98,6 +114,8 @@ class _Batch:
             if self._target == "inbox":
                 self._check_key(tick)
             data = codec.encode(self._change(tick))
+            if self._target == "trash":
+                self._let_yield(tick_id, data)
             self._shelves.place(self._target, tick_id, data)
         except (BadTick, Refused) as refusal:
             return ActResult(tick_id, False, refusal.message)
@@ -119,6 +137,19 @@ class _Batch:
             if self._shelves.has(shelf, tick_id):
                 raise Refused(f"a tick with this id is in {shelf}")
         return tick
+
+    def _let_yield(self, tick_id: str, data: bytes) -> None:
+        """What lies in the trash under this id goes on there under another one."""
+        try:
+            older, _ = self._shelves.load("trash", tick_id)
+        except (FileNotFoundError, BadTick):
+            return
+        if codec.encode(older) == data:
+            return  # an earlier try came this far
+        older = twins.namesake(older, codec.encode(older).decode())
+        self._shelves.place("trash", older.id, codec.encode(older))
+        self._shelves.flush("trash")
+        self._shelves.drop("trash", tick_id)
 
     def _check_key(self, tick: Tick) -> None:
         """Two live ticks with one dedupe key are what the key is there to prevent."""
@@ -156,13 +187,14 @@ def housekeep(engine: DirectoryEngine, older_than: float) -> dict[str, int]:
         "trash": _sweep(engine, str(layout.trash), older_than),
         "acks": _sweep(engine, str(layout.acks), older_than),
         "tmp": _sweep(engine, str(layout.tmp), strays),
+        "dedupe": 0,
     }
-    with engine.fs.lock(layout.dedupe_lock):
+    with suppress(BlockingIOError), engine.fs.lock(layout.dedupe_lock, wait=False):
         removed["dedupe"] = _sweep(
             engine, str(layout.dedupe), older_than,
             keep=lambda path: record_holder(layout, path, engine.fs) is not None,
         )  # fmt: skip
-    return removed
+    return removed  # a producer that holds the lock delays no consumer: there is a next time
 
 
 def _sweep(

@@ -121,7 +121,9 @@ class DirectoryEngine:
         self._give_back(claim, with_failure(claim.tick, failure))
 
     def dead_letter(self, claim: Claim, failure: Failure) -> None:
-        self._settle(claim, "dlq", with_failure(claim.tick, failure))
+        with self.explained("cannot settle a claim"):
+            letter = self.claims.letter(claim, with_failure(claim.tick, failure))
+        self._settle(claim, "dlq", letter)
 
     def put_back(self, claim: Claim) -> None:
         self._give_back(claim, claim.tick.evolve(attempts=max(0, claim.tick.attempts - 1)))
@@ -243,6 +245,12 @@ class DirectoryEngine:
 
     def restore_dead(self, ids: Sequence[str]) -> list[ActResult]:
         return dead.restore(self, ids)
+
+    def unretry(self, ids: Sequence[str]) -> list[ActResult]:
+        return dead.unretry(self, ids)
+
+    def withdraw(self, ids: Sequence[str]) -> list[ActResult]:
+        return dead.withdraw(self, ids)
 
     def housekeep(self, older_than: float) -> dict[str, int]:
         with self.explained("cannot clean up the bus"):

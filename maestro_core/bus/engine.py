@@ -49,7 +49,8 @@ class Engine(Protocol):
         ...
 
     def dead_letter(self, claim: Claim, failure: Failure) -> None:
-        """To the dead letters, with the failure added and as last_error."""
+        """To the dead letters, with the failure added and as last_error. Where an older dead
+        letter has its id it takes another one; its field `namesake_of` tells which it had."""
         ...
 
     def put_back(self, claim: Claim) -> None:
@@ -95,11 +96,19 @@ class Engine(Protocol):
         ...
 
     def discard_dead(self, ids: Sequence[str]) -> list[ActResult]:
-        """Dead letters to the trash."""
+        """Dead letters to the trash. What lies there under the same id takes another one."""
         ...
 
     def restore_dead(self, ids: Sequence[str]) -> list[ActResult]:
         """From the trash back to the dead letters."""
+        ...
+
+    def unretry(self, ids: Sequence[str]) -> list[ActResult]:
+        """Retried dead letters that nobody has claimed since: dead again, as they were."""
+        ...
+
+    def withdraw(self, ids: Sequence[str]) -> list[ActResult]:
+        """Waiting ticks to the trash."""
         ...
 
     def housekeep(self, older_than: float) -> dict[str, int]:

@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
-from maestro_core.bus import codec
+from maestro_core.bus import codec, twins
 from maestro_core.bus.codec import key_of
-from maestro_core.bus.dead import revived
 from maestro_core.bus.directory import with_failure
 from maestro_core.bus.index import Waiting
 from maestro_core.bus.producer import encode_document
+from maestro_core.bus.revival import dead_again, revived, taken
 from maestro_core.clock import Clock, SystemClock, iso
 from maestro_core.errors import BadTick, ClaimLost, Refused
 from maestro_core.models import (
@@ -82,7 +82,7 @@ class MemoryEngine:
         if key is None:
             return None
         tick = self._take("inbox", key.id)
-        return self._sign(tick.evolve(attempts=tick.attempts + 1))
+        return self._sign(taken(tick))
 
     def complete(self, claim: Claim) -> None:
         self._settle(claim)
@@ -93,7 +93,10 @@ class MemoryEngine:
 
     def dead_letter(self, claim: Claim, failure: Failure) -> None:
         self._settle(claim)
-        self._put("dlq", with_failure(claim.tick, failure))
+        letter = with_failure(claim.tick, failure)
+        if letter.id in self._views["dlq"]:
+            letter = twins.namesake(letter, claim.token)
+        self._put("dlq", letter)
 
     def put_back(self, claim: Claim) -> None:
         self._settle(claim)
@@ -142,13 +145,19 @@ class MemoryEngine:
         return next((view for view in views if view is not None), None)
 
     def retry_dead(self, ids: Sequence[str]) -> list[ActResult]:
-        return [self._move(one, "dlq", "inbox", ("inbox", "claimed")) for one in ids]
+        return [self._move(one, "dlq", "inbox", ("inbox", "claimed"), revived) for one in ids]
 
     def discard_dead(self, ids: Sequence[str]) -> list[ActResult]:
         return [self._move(one, "dlq", "trash", ()) for one in ids]
 
     def restore_dead(self, ids: Sequence[str]) -> list[ActResult]:
         return [self._move(one, "trash", "dlq", ("dlq",)) for one in ids]
+
+    def unretry(self, ids: Sequence[str]) -> list[ActResult]:
+        return [self._move(one, "inbox", "dlq", ("dlq",), dead_again) for one in ids]
+
+    def withdraw(self, ids: Sequence[str]) -> list[ActResult]:
+        return [self._move(one, "inbox", "trash", ()) for one in ids]
 
     def housekeep(self, older_than: float) -> dict[str, int]:
         old = [i for i, view in self._views["trash"].items() if view.since < older_than]
@@ -160,20 +169,25 @@ class MemoryEngine:
         """Nothing is kept open."""
 
     def _move(
-        self, tick_id: str, source: Where, target: Where, taken: Sequence[Where]
-    ) -> ActResult:
+        self, tick_id: str, source: Where, target: Where, barred: Sequence[Where],
+        change: Callable[[Tick], Tick] = lambda tick: tick,
+    ) -> ActResult:  # fmt: skip
         if tick_id not in self._views[source]:
             return ActResult(tick_id, False, f"there is no such tick in {source}")
-        for where in taken:
+        for where in barred:
             if tick_id in self._views[where]:
                 return ActResult(tick_id, False, f"a tick with this id is in {where}")
         tick = self._views[source][tick_id].tick
-        if target == "inbox":
-            if (holder := self._holder(tick.dedupe_key)) is not None:
-                said = f"{holder} is waiting or running with the same dedupe key"
-                return ActResult(tick_id, False, said)
-            tick = revived(tick)
+        if target == "inbox" and (holder := self._holder(tick.dedupe_key)) is not None:
+            said = f"{holder} is waiting or running with the same dedupe key"
+            return ActResult(tick_id, False, said)
+        try:
+            tick = change(tick)
+        except Refused as refusal:
+            return ActResult(tick_id, False, refusal.message)
         self._take(source, tick_id)
+        if target == "trash" and (older := self._views["trash"].pop(tick_id, None)):
+            self._put("trash", twins.namesake(older.tick, codec.encode(older.tick).decode()))
         self._put(target, tick)
         return ActResult(tick_id, True)
 

@@ -25,6 +25,7 @@ def abandoned(engine: DirectoryEngine) -> list[Claim]:
     """Claims whose owner is gone, each with a new token, so that the old one is refused."""
     _drop_twins(engine, "dlq", "inbox", twins.was_revived)
     _drop_twins(engine, "trash", "dlq", lambda one, other: one == other)
+    _drop_twins(engine, "trash", "inbox", lambda one, other: one == other)
     found = (_take_over(engine, tick_id) for tick_id in sorted(_claimed_ids(engine)))
     return [claim for claim in found if claim is not None]
 
@@ -62,8 +63,9 @@ def _is_alive(engine: DirectoryEngine, signature: dict[str, Any]) -> bool:
 
 def _was_moved_on(engine: DirectoryEngine, tick: Tick, signature: dict[str, Any]) -> bool:
     """Settle which of the twins counts; True when the claimed one went."""
-    if (dead := _load(engine, "dlq", tick.id)) and twins.finished_dying(tick, dead):
-        return _drop(engine, "claimed", tick.id)
+    for letter in (tick.id, twins.namesake(tick, str(signature.get("token"))).id):
+        if (dead := _load(engine, "dlq", letter)) and twins.finished_dying(tick, dead):
+            return _drop(engine, "claimed", tick.id)
     waiting = _load(engine, "inbox", tick.id)
     if waiting is None or not twins.same_origin(tick, waiting):
         return False

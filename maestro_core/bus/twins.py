@@ -6,7 +6,12 @@ share an id (a producer used it again) are no twins and both stay. Pure function
 
 from __future__ import annotations
 
+from zlib import crc32
+
 from maestro_core.models import Tick
+
+NAMESAKE_OF = "namesake_of"
+"""The field of a dead letter that had to take another id: the id that it had."""
 
 
 def same_origin(one: Tick, other: Tick) -> bool:
@@ -22,7 +27,15 @@ def claimed_is_newer(claimed: Tick, waiting: Tick) -> bool:
 
 def finished_dying(claimed: Tick, dead: Tick) -> bool:
     """Whether `dead` is what a dead-letter of `claimed` writes: one failure more."""
-    return same_origin(claimed, dead) and dead.failures[:-1] == claimed.failures != dead.failures
+    same = same_origin(claimed, dead) and claimed.payload == dead.payload
+    return same and dead.failures[:-1] == claimed.failures != dead.failures
+
+
+def namesake(tick: Tick, mark: str) -> Tick:
+    """The tick under another id, since its own is taken where it goes. The same mark gives the
+    same id, so that a start after a stop in the middle finds it."""
+    tick_id = f"{tick.id[:119]}.{crc32(mark.encode('utf-8', 'surrogatepass')):08x}"
+    return tick.evolve(id=tick_id, extra={**tick.extra, NAMESAKE_OF: tick.id})
 
 
 def was_revived(waiting: Tick, dead: Tick) -> bool:

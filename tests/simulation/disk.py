@@ -112,7 +112,9 @@ class SimDisk:
     def room(self, path: str | os.PathLike[str]) -> tuple[int, int]:
         return (0 if self.full else 1 << 40, -1)
 
-    def lock(self, path: str | os.PathLike[str]) -> AbstractContextManager[None]:
+    def lock(
+        self, path: str | os.PathLike[str], *, wait: bool = True
+    ) -> AbstractContextManager[None]:
         return nullcontext()
 
     def make_folder(self, path: str | os.PathLike[str]) -> None:

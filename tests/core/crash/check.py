@@ -37,7 +37,7 @@ from .world import (
     settle_abandoned,
 )
 
-_FOLDERS = tuple(map(str, (LAYOUT.root, LAYOUT.bus.parent, *LAYOUT.folders())))
+FOLDERS = tuple(map(str, (LAYOUT.root, LAYOUT.bus.parent, *LAYOUT.folders())))
 
 
 def check(image: Image, before: Facts, after: Facts, machine: Machine) -> None:
@@ -63,7 +63,7 @@ def _check_key(image: Image, before: Facts, after: Facts) -> None:
     live = {facts.get(KEYED, Fact("done")).where for facts in (before, after)}
     dead = any(path == f"{LAYOUT.dlq}/{KEYED}.json" for path, _ in image)
     if live <= {"inbox", "claimed"} and not dead:  # it may die in the recovery: of poison
-        disk = CrashDisk.of(image, _FOLDERS, FakeClock(START))
+        disk = CrashDisk.of(image, FOLDERS, FakeClock(START))
         if live_holder(LAYOUT, "k", disk) != KEYED:
             raise Broken("I8: the dedupe key of a live tick is forgotten")
 
@@ -117,7 +117,7 @@ def forget_recoveries() -> None:
 
 def _recover(image: Image, machine: Machine) -> Recovery:
     clock, tokens = FakeClock(START), count(1000)
-    disk = CrashDisk.of(image, _FOLDERS, clock, machine)
+    disk = CrashDisk.of(image, FOLDERS, clock, machine)
     engine = open_engine(disk, clock, tokens)
     stops: set[Image] = set()
     disk.after = lambda: stops.update(disk.images())
@@ -156,7 +156,7 @@ def _check_markers(image: Image, before: Facts, after: Facts) -> None:
         raise Broken(f"an acknowledged pause or resume was forgotten: {paused}")
     words = {facts.get("command", Fact("none")).where for facts in (before, after)}
     acked = f"{LAYOUT.acks}/c1.json" in paths
-    disk = CrashDisk.of(image, _FOLDERS, FakeClock(START))
+    disk = CrashDisk.of(image, FOLDERS, FakeClock(START))
     pending = bool(Mailbox(LAYOUT, disk, FakeClock(START)).pending())
     if acked and not words & {"acked", "forgotten"}:
         raise Broken("an answer without a command")

@@ -179,7 +179,7 @@ class CrashDisk:
                 self.folders[folder] = {}
                 self._new_folders.add(folder)
 
-    def lock(self, path: StrPath) -> AbstractContextManager[None]:
+    def lock(self, path: StrPath, *, wait: bool = True) -> AbstractContextManager[None]:
         return nullcontext()
 
     # ---- what others do ------------------------------------------------------------------

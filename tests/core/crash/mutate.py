@@ -15,9 +15,10 @@ from functools import cache
 from types import CodeType, FunctionType, ModuleType
 
 from maestro_core import files
-from maestro_core.bus import claims, dead, directory, producer, recovery, shelves
+from maestro_core.bus import claims, dead, directory, producer, recovery, revival, shelves
 
-MODULES: tuple[ModuleType, ...] = (files, producer, shelves, claims, directory, dead, recovery)
+MODULES: tuple[ModuleType, ...] = (files, producer, shelves, claims, directory, dead, recovery,
+                                  revival)  # fmt: skip
 PRIMITIVES = frozenset({"create", "flush", "flush_folder", "rename", "link", "unlink"})
 RECIPES = frozenset({
     "write_new", "replace", "publish", "place", "give_name", "remove", "forget", "rewrite",

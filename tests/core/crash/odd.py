@@ -4,15 +4,26 @@ tick, leaves rubbish. Each must lose nothing, whatever it is stopped at."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 
 import msgspec
 
 from maestro_core.errors import BusError
 from maestro_core.models import Tick
 
-from .check import recovery_of
-from .disk import USUAL, Machine
-from .world import GARBAGE, LAYOUT, Broken, Fact, World, facts_on, failure, settle_abandoned
+from .check import FOLDERS, recovery_of
+from .disk import USUAL, CrashDisk, Image, Machine
+from .world import (
+    GARBAGE,
+    LAYOUT,
+    Broken,
+    Fact,
+    World,
+    facts_on,
+    failure,
+    open_engine,
+    settle_abandoned,
+)
 
 Act = Callable[[World], object]
 
@@ -189,6 +200,109 @@ def a_retry_of_a_dead_letter_that_the_disk_refused(machine: Machine) -> None:
             assert set(facts_on(world.disk.live()).values()) == {Fact("inbox", 0, 1)}
 
 
+def _sure_of_two(world: World, act: Act) -> None:
+    """Whatever `act` is stopped at, a start has `first` and `second` once each."""
+    images: set[Image] = set()
+    world.disk.after = lambda: images.update(world.disk.images())
+    act(world)
+    world.disk.after = None
+    for image in images | set(world.disk.images()):
+        disk = CrashDisk.of(image, FOLDERS, world.clock, world.disk.machine)
+        settle_abandoned(open_engine(disk, world.clock, count(1000)))
+        for payload in ("first", "second"):
+            found = [path for path, data in disk.live() if f'"{payload}"'.encode() in data]
+            if len(found) != 1 or "/quarantine/" in found[0]:
+                raise Broken(f"after a stop {payload} is in {found}")
+
+
+def _two_of_one_id(machine: Machine) -> World:
+    """A dead letter, and another tick with its id that is claimed."""
+    world = _world(machine, "restart")
+    first = _document("t1", enqueued_at="2026-01-01T00:00:00Z", payload="first")
+    world.disk.put(LAYOUT.inbox / "t1.json", first)
+    world.engine.refresh()
+    world.engine.dead_letter(world.engine.claim(held=lambda _: False), failure(1))  # type: ignore[arg-type]
+    second = _document("t1", enqueued_at="2026-01-01T00:00:00Z", payload="second")
+    world.disk.put(LAYOUT.inbox / "t1.json", second)
+    world.engine.refresh()
+    return world
+
+
+def a_dead_letter_whose_id_another_one_has(machine: Machine) -> None:
+    """Both are dead letters, each once, and none is set aside."""
+    world = _two_of_one_id(machine)
+    claim = world.engine.claim(held=lambda _: False)
+    assert claim is not None
+    _sure_of_two(world, lambda w: w.engine.dead_letter(claim, failure(1)))
+    assert len(world.disk.names(LAYOUT.dlq)) == 2
+
+
+def a_dead_letter_that_the_disk_took_only_half(machine: Machine) -> None:
+    """The second try is the same letter, under its own id or under the other one."""
+    for operation in range(1, 12):
+        world = _two_of_one_id(machine)
+        claim = world.engine.claim(held=lambda _: False)
+        assert claim is not None
+        world.disk.fail_at = operation
+        try:
+            world.engine.dead_letter(claim, failure(1))
+        except BusError:
+            world.disk.fail_at = 0
+            world.engine.dead_letter(claim, failure(1))
+        finally:
+            world.disk.fail_at = 0
+        assert len(world.disk.names(LAYOUT.dlq)) == 2
+        assert world.disk.names(LAYOUT.quarantine) == []
+
+
+def a_discard_of_an_id_that_lies_in_the_trash(machine: Machine) -> None:
+    """The older one goes on in the trash under another id."""
+    world = _two_of_one_id(machine)
+    assert world.engine.discard_dead(["t1"])[0].ok
+    world.engine.dead_letter(world.engine.claim(held=lambda _: False), failure(1))  # type: ignore[arg-type]
+    contents: list[set[bytes]] = []
+
+    def sure(found: set[bytes], when: str) -> None:
+        contents.append(found)
+        for payload in (b'"first"', b'"second"'):
+            if not any(payload in data for data in found):
+                raise Broken(f"{when} lost {payload!r}")
+
+    _stopped_anywhere(world, lambda w: w.engine.discard_dead(["t1"]), sure)
+    assert contents
+    assert len(world.disk.names(LAYOUT.trash)) == 2
+    assert world.disk.names(LAYOUT.quarantine) == []
+    assert b'"second"' in world.disk.read(LAYOUT.trash / "t1.json", 9999)
+
+
+def _one_of(world: World, act: Act, allowed: set[Fact]) -> None:
+    """Whatever `act` is stopped at, a start finds t1 once, and as one of these."""
+    images: set[Image] = set()
+    world.disk.after = lambda: images.update(world.disk.images())
+    act(world)
+    world.disk.after = None
+    for image in images | set(world.disk.images()):
+        found = recovery_of(image, world.disk.machine)
+        if found.fault or found.facts.get("t1") not in allowed:
+            raise Broken(f"after a stop t1 is {found.facts.get('t1')}: {found.fault}")
+
+
+def a_retry_that_is_taken_back(machine: Machine) -> None:
+    """It waits as it did, or it is dead with the attempt that it had spent."""
+    world = _world(machine, "enqueue", "claim", "dead_letter", "retry_dead")
+    waiting, dead = Fact("inbox", 0, 1), Fact("dlq", 1, 1)
+    _one_of(world, lambda w: w.engine.unretry(["t1"]), {waiting, dead})
+    if facts_on(world.disk.live()) != {"t1": dead}:
+        raise Broken("a retry that was taken back left no dead letter as it was")
+
+
+def a_tick_that_is_withdrawn(machine: Machine) -> None:
+    """It waits, or it lies in the trash."""
+    world = _world(machine, "enqueue")
+    _one_of(world, lambda w: w.engine.withdraw(["t1"]), {Fact("inbox"), Fact("trash")})
+    assert facts_on(world.disk.live()) == {"t1": Fact("trash")}
+
+
 HISTORIES: tuple[Callable[[Machine], None], ...] = (
     an_id_used_again_while_its_tick_is_claimed,
     an_id_used_again_while_its_claim_is_abandoned,
@@ -199,6 +313,11 @@ HISTORIES: tuple[Callable[[Machine], None], ...] = (
     an_enqueue_with_an_id_that_is_taken,
     a_claim_that_another_consumer_makes_first,
     a_retry_of_a_dead_letter_that_the_disk_refused,
+    a_dead_letter_whose_id_another_one_has,
+    a_dead_letter_that_the_disk_took_only_half,
+    a_discard_of_an_id_that_lies_in_the_trash,
+    a_retry_that_is_taken_back,
+    a_tick_that_is_withdrawn,
 )
 
 
