@@ -20,7 +20,7 @@ from maestro_tui import acts
 from maestro_tui.app_agents import ALL, AgentsApp, add_agents
 from maestro_tui.backend import Backend, RootBackend
 from maestro_tui.config import load_config
-from maestro_tui.feed import ConsumerThread
+from maestro_tui.feed import ConsumerThread, MadeOnce
 from maestro_tui.keys import bindings
 from maestro_tui.messages import (
     ConsumerElsewhere,
@@ -33,6 +33,11 @@ from maestro_tui.presentation.cells import data, mask_with
 from maestro_tui.screens.registry import ORDER, make_screen
 from maestro_tui.terminal import TerminalDriver, catch_signals
 from maestro_tui.themes import THEMES
+
+LONGEST_WAIT = 2.0
+"""Seconds that the consumer waits for the first picture."""
+LONGEST_BLANK = 0.5
+"""Seconds that the terminal keeps what it shows while the first snapshot is read."""
 
 
 class MaestroApp(AgentsApp):
@@ -55,6 +60,7 @@ class MaestroApp(AgentsApp):
         self.faults: tuple[str, ...] = ()
         """What is wrong in the person's own settings: told once the screen is there."""
         self._consume = consume
+        self._begun = False
         for one in THEMES.values():
             self.register_theme(one)
         self.theme = "maestro-mono" if self.no_color else theme
@@ -64,16 +70,19 @@ class MaestroApp(AgentsApp):
     # ---- life -----------------------------------------------------------------------------
 
     async def on_mount(self) -> None:
-        mask_with(self.backend.redactor())
+        mask_with(MadeOnce(self.backend.redactor))
+        if not self.agents_first:
+            self.feed.start()
         if isinstance(self._driver, TerminalDriver):
             catch_signals(self)
             self.start_wire()
+        if self.wire is not None and not self.agents_first:
+            self.wire.hold()
+            self.set_timer(LONGEST_BLANK, self.wire.release)
         self.set_keymap(self.keymap_of_user)
         await self._show_screen(ALL if self.agents_first else "board")
-        if not self.agents_first:
-            self.feed.start()
         if self._consume:
-            self._start_consumer()
+            self.set_timer(LONGEST_WAIT, self._begin_consumer)
         self.set_interval(1.0, self._second)
         for fault in self.faults[:3]:
             self.say(fault, severity="warning", seconds=10.0)
@@ -129,11 +138,26 @@ class MaestroApp(AgentsApp):
         if "settings" in message.topics and not first:
             self.in_thread("masks", self._mask_anew, where="reading the secrets to mask")
         self._start_again(message.topics)
-        self.feed.taken()
         if first:
-            self.action_recap(unasked=True)
+            self.call_after_refresh(self._shown_first)
+        else:
+            self.feed.taken()
+
+    def _shown_first(self) -> None:
+        """The board is there: now for what would have delayed it."""
+        if self.wire is not None:
+            self.wire.release()
+        self.feed.taken()
+        self._begin_consumer()
+        self.action_recap(unasked=True)
 
     # ---- the consumer in this console -----------------------------------------------------
+
+    def _begin_consumer(self) -> None:
+        """Once; after the first picture, or when that takes too long."""
+        if self._consume and not self._begun and self.is_running:
+            self._begun = True
+            self._start_consumer()
 
     def _start_consumer(self) -> None:
         self._consumer_trouble = None

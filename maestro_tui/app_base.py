@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from textual.events import Event, Key
@@ -29,6 +30,8 @@ class BaseApp(WiredApp):
 
     ENABLE_COMMAND_PALETTE = False
     TITLE = "maestro"
+    CSS_PATH = Path(__file__).with_name("screens") / "base.tcss"
+    """Known before the first screen asks for it: taking it in later parses everything anew."""
 
     def __init__(
         self, backend: Backend, *, keymap: Mapping[str, str] | None = None, driver_class: Any = None

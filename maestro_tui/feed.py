@@ -18,6 +18,7 @@ from maestro_core.bus.feed import EVERYTHING, Feed, Topic
 from maestro_core.errors import Busy
 from maestro_core.observe.snapshot import Snapshot
 from maestro_tui.messages import ConsumerElsewhere, ConsumerEnded, SnapshotArrived, WorkerFailed
+from maestro_tui.presentation.cells import masked
 
 Post = Callable[[Message], object]
 """App.post_message: may be called from any thread."""
@@ -88,6 +89,7 @@ class SnapshotFeed(threading.Thread):
         if topics is EVERYTHING:
             self._read_all_at = time.monotonic()
         try:
+            masked("")  # what masks secrets is made here, not where it is first shown
             snapshot = self._read(topics)
         except Exception as error:
             self._everything = True
@@ -115,6 +117,22 @@ class SnapshotFeed(threading.Thread):
         if time.monotonic() - self._read_all_at > RESCAN_SECONDS:
             return EVERYTHING
         return topics or _HEARTBEAT
+
+
+class MadeOnce:
+    """A function of text that is made when it is first needed, by whichever thread needs it:
+    reading the secrets to mask takes too long to do it before the first picture."""
+
+    def __init__(self, make: Callable[[], Callable[[str], str]]) -> None:
+        self._make = make
+        self._made: Callable[[str], str] | None = None
+        self._lock = threading.Lock()
+
+    def __call__(self, text: str) -> str:
+        with self._lock:
+            if self._made is None:
+                self._made = self._make()
+        return self._made(text)
 
 
 class Consuming(Protocol):

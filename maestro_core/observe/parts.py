@@ -23,6 +23,8 @@ from maestro_core.observe.ledger_view import LedgerView
 from maestro_core.observe.snapshot import MarkerView
 from maestro_core.settings import Settings, examine_settings
 
+FIRST_SLICE = 0.0
+"""Seconds of the first look: somebody waits for the picture, and the numbers need no reading."""
 MOST_PROBLEMS = 5
 """Lines of one part; the doctor has them all."""
 
@@ -33,6 +35,7 @@ class TickFolder:
     def __init__(self, fs: FileSystem, folder: Path, clock: Clock) -> None:
         self._make = partial(Inbox, fs, str(folder), clock)
         self.index = self._make()
+        self._slice = FIRST_SLICE
 
     @property
     def total(self) -> int:
@@ -45,7 +48,8 @@ class TickFolder:
     def refresh(self, *, whole: bool) -> None:
         """Take in what changed: all of it, or a slice of bounded time. Raises OSError."""
         try:
-            self.index.refresh(SLICE_SECONDS)
+            self.index.refresh(self._slice)
+            self._slice = SLICE_SECONDS
             while whole and self.index.unread:
                 self.index.refresh(SLICE_SECONDS)
         except (FileNotFoundError, NotADirectoryError):

@@ -68,6 +68,7 @@ class Wire:
         self._place = (0, 0)
         self._epoch = 0
         self._open = False
+        self._held = False
         self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._pressed_at = float("-inf")
@@ -92,6 +93,16 @@ class Wire:
             self._quiet.clear()
             if self._owed > 0:
                 self._quiet.wait(PATIENCE)
+
+    def hold(self) -> None:
+        """Send no frame until `release`: what is painted first would be blank."""
+        self._held = True
+
+    def release(self) -> None:
+        """What was painted meanwhile goes, as one frame."""
+        if self._held:
+            self._held = False
+            self.send()
 
     def forget(self) -> None:
         """The terminal may show anything: the next frame says every cell."""
@@ -175,7 +186,7 @@ class Wire:
 
     def send(self) -> None:
         """Send what there is room for; what is left goes when a report or the time makes room."""
-        if not self._open or not self.pending:
+        if not self._open or self._held or not self.pending:
             return
         now = self._clock()
         if self._output.backlog > (1 if self._urgent else 0):
