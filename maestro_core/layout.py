@@ -23,7 +23,8 @@
     └── logs/cadence-bus/
         ├── YYYY-MM-DD.jsonl                 whoever acts (one line a write)
         ├── operators.jsonl                  operators
-        └── subsessions/*.stdout.log, *.stderr.log, *.prompt.md
+        ├── subsessions/*.stdout.log, *.stderr.log
+        └── prompts/*.prompt.md, *.tick.json what each run was given
 
 Imported by every command, so it stays free of slow imports.
 """
@@ -150,6 +151,11 @@ class Layout:
     @cached_property
     def subsessions(self) -> Path:
         return self.logs / "subsessions"
+
+    @cached_property
+    def prompts(self) -> Path:
+        """What each run was given on its standard input."""
+        return self.logs / "prompts"
 
     def journal(self, iso_time: str) -> Path:
         """The journal of the day of that ISO time."""

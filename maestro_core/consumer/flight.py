@@ -26,6 +26,12 @@ class Flight:
         self.job = job
         self.result: RunResult | None = None
 
+    def stop_guard(self, kind: StopKind) -> None:
+        """End a guard's processes: its tick goes back as that of a run would."""
+        if self.kind == "guard" and self.job is not None and self.result is None:
+            self.job.stop()
+            self.result = RunResult(outcome=kind, exit_code=-1)
+
     @property
     def inline(self) -> bool:
         return self.kind != "session"
@@ -64,4 +70,7 @@ class Flights:
         works = [one.work for one in self if one.work and run_id in (None, one.run_id)]
         for work in works:
             work.stop(kind, at_once=at_once)
+        if run_id is None:
+            for one in self:
+                one.stop_guard(kind)
         return bool(works)

@@ -1,30 +1,57 @@
-"""The built-in handlers of inline cadences: short, in-process work."""
+"""The built-in handlers of inline cadences: short work; what walks folders is a job's.
+
+What goes wrong in one is its answer, never the consumer's trouble.
+"""
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable
+from pathlib import Path
 
 from maestro_core.bus.engine import Engine
 from maestro_core.clock import Clock, iso
 from maestro_core.consumer.jobs import JobResult
+from maestro_core.errors import MaestroError
 from maestro_core.layout import Layout
 from maestro_core.session.api import Launcher
 from maestro_core.settings import Settings
 
 DAY = 86400.0
-TMP_AGE = 36 * 3600.0
 
 
 def housekeep(
     layout: Layout, engine: Engine, launcher: Launcher, clock: Clock, retention_days: int
-) -> JobResult:
-    """Drop what is older than the retention: trash, acks, stray files, logs, ledger rows."""
+) -> Callable[[], JobResult]:
+    """Drop what is older than the retention: trash, acks, stray files, rows; logs by the call.
+
+    The bus and the ledger are the consumer's own and are seen to at once, the logs (there may
+    be many thousand) by what is returned.
+    """
     horizon = clock.wall() - retention_days * DAY
-    dropped = engine.housekeep(horizon)
-    dropped["runs"] = launcher.prune(horizon)
-    dropped["logs"] = _drop_logs(layout, horizon)
-    said = ", ".join(f"{count} {kind}" for kind, count in dropped.items() if count)
-    return JobResult(True, f"dropped {said}" if said else "nothing to drop")
+    dropped: dict[str, int] = {}
+    troubles: list[str] = []
+    try:
+        dropped |= engine.housekeep(horizon)
+        dropped["runs"] = launcher.prune(horizon)
+    except (OSError, MaestroError) as error:
+        troubles.append(_words(error))
+
+    def logs() -> JobResult:
+        dropped["logs"] = _drop_logs(layout, horizon, troubles)
+        return _told(dropped, troubles)
+
+    return logs
+
+
+def files_guard(layout: Layout, pattern: str) -> Callable[[], JobResult]:
+    """Whether a file matches, as a guard's answer: a folder may be slow, or large."""
+
+    def look() -> JobResult:
+        found = next(layout.root.glob(pattern), None) is not None
+        return JobResult(found, "" if found else f"no file matches {pattern}", int(not found))
+
+    return look
 
 
 def doctor_call(layout: Layout, settings: Settings) -> Callable[[], JobResult]:
@@ -40,19 +67,68 @@ def doctor_call(layout: Layout, settings: Settings) -> Callable[[], JobResult]:
     return call
 
 
-def _drop_logs(layout: Layout, horizon: float) -> int:
-    """Journals by the day in their name, sub-session logs by their age."""
+def _told(dropped: dict[str, int], troubles: list[str]) -> JobResult:
+    if troubles:
+        more = f" (and {len(troubles) - 1} more)" if len(troubles) > 1 else ""
+        return JobResult(False, f"could not drop all: {troubles[0]}{more}")
+    said = ", ".join(f"{count} {kind}" for kind, count in dropped.items() if count)
+    return JobResult(True, f"dropped {said}" if said else "nothing to drop")
+
+
+def _drop_logs(layout: Layout, horizon: float, troubles: list[str]) -> int:
+    """Journals by the day in their name, logs and prompts of sub-sessions by their age."""
     day = iso(horizon)[:10]
+    journals = [one for one in _files(layout.logs, troubles) if _is_journal(one, before=day)]
     old = [
         path
-        for path in layout.logs.glob("????-??-??.jsonl")
-        if path.name[:10] < day and not path.is_symlink()
+        for folder in (layout.subsessions, layout.prompts)
+        for path in _files(folder, troubles)
+        if _modified(path) < horizon
     ]
-    old += [path for path in layout.subsessions.glob("*") if _older(path.lstat().st_mtime, horizon)]
-    for path in old:
+    return sum(_dropped(path, troubles) for path in (*journals, *old))
+
+
+def _files(folder: Path, troubles: list[str]) -> list[Path]:
+    """What is no folder in there: folders and their contents are somebody else's."""
+    try:
+        return [path for path in folder.iterdir() if not _is_folder(path)]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        troubles.append(_words(error))
+        return []
+
+
+def _is_journal(path: Path, *, before: str) -> bool:
+    return path.match("????-??-??.jsonl") and path.name[:10] < before and not path.is_symlink()
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return stat.S_ISDIR(path.lstat().st_mode)
+    except OSError:
+        return False
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.lstat().st_mtime
+    except OSError:
+        return float("inf")  # it is gone, or nobody can say: it stays
+
+
+def _dropped(path: Path, troubles: list[str]) -> bool:
+    try:
         path.unlink(missing_ok=True)
-    return len(old)
+    except OSError as error:
+        troubles.append(f"{path.name}: {error.strerror}")
+        return False
+    return True
 
 
-def _older(modified: float, horizon: float) -> bool:
-    return modified < horizon
+def _words(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return (
+            f"{Path(str(error.filename)).name}: {error.strerror}" if error.filename else str(error)
+        )
+    return str(error)

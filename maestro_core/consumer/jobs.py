@@ -1,21 +1,28 @@
-"""Small work beside the sub-sessions: a guard's command, a doctor's round.
+"""Small work beside the sub-sessions: a guard's command, a doctor's round, a look at folders.
 
 Each runs in a thread of its own and is polled like a sub-session, so that the consumer's
-pass never blocks. `InlineJobs` is the seam for simulations.
+pass never blocks. A command's processes are marked like those of a run, and none outlives
+its answer. `InlineJobs` is the seam for simulations.
 """
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from msgspec import Struct
 
 from maestro_core.layout import Layout
+from maestro_core.session import processes
 
 GUARD_TIMEOUT = 30.0
+REAP_SECONDS = 5.0
+"""How long processes that survive SIGKILL are waited for."""
 
 
 class JobResult(Struct, frozen=True):
@@ -31,15 +38,36 @@ class Job(Protocol):
         """The result once there is one. Never blocks."""
         ...
 
+    def stop(self) -> None:
+        """End the processes that it started, if any. Never waits for them."""
+        ...
+
 
 class InlineJobs(Protocol):
-    """Starts small work."""
+    """Starts small work. Both raise OSError when the system has no room for it."""
 
-    def command(self, argv: tuple[str, ...], wake: Callable[[], None]) -> Job:
-        """A command by exit code, in the agent root, at most GUARD_TIMEOUT seconds."""
+    def command(
+        self, argv: tuple[str, ...], wake: Callable[[], None],
+        marks: Mapping[str, str] | None = None,
+    ) -> Job:  # fmt: skip
+        """A command by exit code, in the agent root, at most GUARD_TIMEOUT seconds.
+
+        `marks` are variables that its processes carry: see `marks_of`.
+        """
         ...
 
     def call(self, function: Callable[[], JobResult], wake: Callable[[], None]) -> Job: ...
+
+
+def marks_of(layout: Layout, cadence: str, tick_id: str) -> dict[str, str]:
+    """What a command's processes carry, so that they are found again after a crash."""
+    return {
+        "AGENT_DIR": str(layout.root),
+        processes.ROOT: str(layout.root),
+        "MAESTRO_CADENCE": cadence,
+        processes.TICK_ID: tick_id,
+        processes.RUN_ID: f"guard-{tick_id}.{os.urandom(3).hex()}",
+    }
 
 
 class ThreadJobs:
@@ -48,34 +76,115 @@ class ThreadJobs:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
 
-    def command(self, argv: tuple[str, ...], wake: Callable[[], None]) -> Job:
-        return _ThreadJob(lambda: self._run(argv), wake)
+    def command(
+        self, argv: tuple[str, ...], wake: Callable[[], None],
+        marks: Mapping[str, str] | None = None,
+    ) -> Job:  # fmt: skip
+        command = _Command(self._layout, argv, marks or {})
+        return _ThreadJob(command.run, wake, command.stop)
 
     def call(self, function: Callable[[], JobResult], wake: Callable[[], None]) -> Job:
-        return _ThreadJob(function, wake)
+        return _ThreadJob(function, wake, lambda: None)
 
-    def _run(self, argv: tuple[str, ...]) -> JobResult:
+
+class _Command:
+    """A command in a session of its own. `run` belongs to the job's thread."""
+
+    def __init__(self, layout: Layout, argv: tuple[str, ...], marks: Mapping[str, str]) -> None:
+        self._layout = layout
+        self._argv = argv
+        self._marks = marks
+        self._lock = threading.Lock()
+        self._stopped = False
+        self._family: processes.Family | None = None
+
+    def run(self) -> JobResult:
         try:
-            done = subprocess.run(
-                argv, cwd=self._layout.root, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL, timeout=GUARD_TIMEOUT, check=False,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            return JobResult(False, f"no answer in {GUARD_TIMEOUT:.0f} s: {argv[0]}")
+            process = self._start()
         except OSError as error:
-            return JobResult(False, f"{argv[0]}: {error.strerror}")
-        return JobResult(done.returncode == 0, f"exit {done.returncode}", done.returncode)
+            return JobResult(False, f"{self._argv[0]}: {error.strerror}")
+        if process is None:
+            return JobResult(False, "stopped")
+        try:
+            code = process.wait(GUARD_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self._end_family()
+            process.wait()
+            return JobResult(False, f"no answer in {GUARD_TIMEOUT:.0f} s: {self._argv[0]}")
+        self._end_family()
+        return JobResult(code == 0, self._said(code), code)
+
+    def stop(self) -> None:
+        with self._lock:
+            self._stopped = True
+            self._kill()
+
+    def _start(self) -> subprocess.Popen[bytes] | None:
+        with self._lock:
+            if self._stopped:
+                return None
+            process = subprocess.Popen(
+                self._argv, cwd=self._layout.root, env={**os.environ, **self._marks},
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )  # fmt: skip
+            token = processes.start_token(process.pid)
+            self._family = processes.Family((process.pid, token))
+            self._family.look()
+            return process
+
+    def _end_family(self) -> None:
+        """Nothing of it outlives its answer."""
+        until = time.monotonic() + REAP_SECONDS
+        while time.monotonic() < until:
+            with self._lock:
+                if not self._kill():
+                    return
+            time.sleep(0.02)
+
+    def _kill(self) -> bool:
+        """SIGKILL to all of it; whether anybody was there."""
+        if self._family is None:
+            return False
+        if run_id := self._marks.get(processes.RUN_ID):
+            wanted = processes.of_run(run_id, self._layout.root)
+            self._family.add(processes.marked(wanted))
+        return bool(self._family.kill())
+
+    def _said(self, code: int) -> str:
+        if code < 0:
+            return f"{self._argv[0]} was ended by signal {-code}"
+        if code in BROKEN_CODES:
+            return f"exit {code}: {self._argv[0]}: {BROKEN_CODES[code]}"
+        return f"exit {code}"
+
+
+BROKEN_CODES = {126: "it cannot be executed", 127: "a command was not found"}
+"""What a shell says of a command that it could not run: no answer to the guard's question."""
+
+
+def answered(result: JobResult) -> bool:
+    """Whether a guard has said yes or no; otherwise it is broken, and its tick has failed."""
+    code = result.exit_code
+    return code is not None and code >= 0 and code not in BROKEN_CODES
 
 
 class _ThreadJob:
-    def __init__(self, function: Callable[[], JobResult], wake: Callable[[], None]) -> None:
+    def __init__(
+        self, function: Callable[[], JobResult], wake: Callable[[], None], stop: Callable[[], None]
+    ) -> None:
         self._result: JobResult | None = None
         self._function = function
         self._wake = wake
-        threading.Thread(target=self._run, daemon=True, name="maestro-job").start()
+        self._stop = stop
+        start_thread(self._run, "maestro-job")
 
     def poll(self) -> JobResult | None:
         return self._result
+
+    def stop(self) -> None:
+        if self._result is None:
+            self._stop()
 
     def _run(self) -> None:
         try:
@@ -83,3 +192,11 @@ class _ThreadJob:
         except Exception as error:  # reported as the job's failure, whatever it was
             self._result = JobResult(False, f"{type(error).__name__}: {error}")
         self._wake()
+
+
+def start_thread(target: Callable[[], None], name: str) -> None:
+    """A daemon thread. Raises OSError (EAGAIN) when the system has no room for one."""
+    try:
+        threading.Thread(target=target, daemon=True, name=name).start()
+    except RuntimeError as error:
+        raise OSError(errno.EAGAIN, f"no room for another thread ({error})") from error

@@ -17,9 +17,10 @@ BuiltIn = Literal["heartbeat", "housekeeping", "doctor"]
 
 class Plan(Struct, frozen=True):
     """`kind`: session, command (an inline command), builtin, guard (ask its command first),
-    idle (a guard found nothing to do), unknown."""
+    look (ask first whether a file matches `argv[0]`), idle (a guard found nothing to do),
+    unknown."""
 
-    kind: Literal["session", "command", "builtin", "guard", "idle", "unknown"]
+    kind: Literal["session", "command", "builtin", "guard", "look", "idle", "unknown"]
     builtin: BuiltIn | None = None
     argv: tuple[str, ...] = ()
 
@@ -28,7 +29,7 @@ SESSION = Plan("session")
 
 
 def plan_for(tick: Tick, settings: Settings, layout: Layout, fs: FileSystem) -> Plan:
-    """Looks at the settings, the prompt folder and a guard's files; changes nothing."""
+    """Looks at the settings and for the prompt; changes nothing."""
     cadence = settings.cadences.get(tick.cadence)
     if cadence is None:
         return SESSION if fs.exists(layout.prompt(tick.cadence)) else Plan("unknown")
@@ -37,8 +38,8 @@ def plan_for(tick: Tick, settings: Settings, layout: Layout, fs: FileSystem) -> 
     if cadence.mode == "guarded" and cadence.guard:
         if cadence.guard.command:
             return Plan("guard", argv=cadence.guard.command)
-        if cadence.guard.files and not _any_match(layout, cadence.guard.files):
-            return passed_guard(cadence)
+        if cadence.guard.files:
+            return Plan("look", argv=(cadence.guard.files,))
     return SESSION
 
 
@@ -75,7 +76,3 @@ def _inline(cadence: CadenceSettings) -> Plan:
     if isinstance(cadence.handler, Handler):
         return Plan("command", argv=cadence.handler.command)
     return Plan("builtin", builtin=cadence.handler or "heartbeat")
-
-
-def _any_match(layout: Layout, pattern: str) -> bool:
-    return next(layout.root.glob(pattern), None) is not None

@@ -6,16 +6,20 @@ Owner: the consumer's thread. Nothing here blocks; guards and commands become fl
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Literal
 
 from maestro_core.consumer.flight import Flight, Flights
 from maestro_core.consumer.gatekeeper import Gatekeeper
-from maestro_core.consumer.handlers import doctor_call, housekeep
-from maestro_core.consumer.jobs import JobResult
+from maestro_core.consumer.handlers import doctor_call, files_guard, housekeep
+from maestro_core.consumer.jobs import JobResult, answered, marks_of
 from maestro_core.consumer.plan import Plan, passed_guard, plan_for, spec_for
 from maestro_core.consumer.ports import Ports
 from maestro_core.consumer.settle import Settler
 from maestro_core.models import Claim, RunResult
+
+BY_SIGNAL = -1
+"""The exit code of what a signal has ended."""
 
 
 class Starter:
@@ -35,16 +39,26 @@ class Starter:
         if plan.kind == "session":
             self._session(claim)
         elif plan.kind == "guard":
-            job = self._ports.jobs.command(plan.argv, self._ports.wake)
+            marks = marks_of(self._ports.layout, claim.tick.cadence, claim.tick.id)
+            job = self._ports.jobs.command(plan.argv, self._ports.wake, marks)
             self._flights.add(Flight(claim, "guard", job=job))
+        elif plan.kind == "look":
+            look = files_guard(self._ports.layout, plan.argv[0])
+            self._call(claim, "guard", look)
         else:
             self._inline(claim, plan)
 
     def after_guard(self, claim: Claim, answer: JobResult) -> None:
-        """Exit 0 escalates; any other code means there is nothing for a sub-session to do."""
-        if answer.ok:
+        """Exit 0 escalates; any other code means there is nothing for a sub-session to do.
+
+        Meanwhile an operator or a hold may have stopped the cadence: then it goes back.
+        """
+        held = self._keeper.held(claim.tick.cadence)
+        if held is not None and held.word != "slot":
+            self._settler.put_back(claim, reason=held.word)
+        elif answer.ok:
             self._session(claim)
-        elif answer.exit_code is None:
+        elif not answered(answer):
             self._finished(claim, answer)
         else:
             cadence = self._ports.settings.cadences.get(claim.tick.cadence)
@@ -54,7 +68,7 @@ class Starter:
         if not self._keeper.slot_free():
             self._defer(claim)
         elif self._keeper.stop_now():
-            self._ports.engine.put_back(claim)
+            self._settler.put_back(claim, reason="emergency_stop")
         else:
             self._keeper.session_started = True
             self._launch(claim, "session", ())
@@ -74,14 +88,19 @@ class Starter:
             self._launch(claim, "command", plan.argv)
         elif plan.builtin == "doctor":
             call = doctor_call(self._ports.layout, self._ports.settings)
-            job = self._ports.jobs.call(call, self._ports.wake)
-            self._flights.add(Flight(claim, "builtin", job=job))
+            self._call(claim, "builtin", call)
         elif plan.builtin == "housekeeping":
-            self._finished(claim, self._housekeep())
+            self._call(claim, "builtin", self._housekeep())
         else:
             self._finished(claim, JobResult(True, plan.kind))
 
-    def _housekeep(self) -> JobResult:
+    def _call(
+        self, claim: Claim, kind: Literal["guard", "builtin"], function: Callable[[], JobResult]
+    ) -> None:
+        job = self._ports.jobs.call(function, self._ports.wake)
+        self._flights.add(Flight(claim, kind, job=job))
+
+    def _housekeep(self) -> Callable[[], JobResult]:
         ports = self._ports
         days = ports.limits.log_retention_days
         return housekeep(ports.layout, ports.engine, ports.launcher, ports.clock, days)
@@ -104,10 +123,11 @@ class Starter:
 
 def job_result(answer: JobResult) -> RunResult:
     """A job's answer in the terms of a run."""
-    failed_code = answer.exit_code if answer.exit_code is not None else 1
+    code = answer.exit_code if answer.exit_code is not None else 1
     return RunResult(
         outcome="ok" if answer.ok else "failed",
-        exit_code=0 if answer.ok else failed_code,
+        exit_code=0 if answer.ok else max(code, BY_SIGNAL),
+        signal=-code if code < 0 else None,
         reason=None if answer.ok else answer.detail,
     )
 

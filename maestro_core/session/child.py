@@ -7,18 +7,21 @@ system needs for a process).
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from maestro_core.session import processes
 from maestro_core.session.spare import Keeper
 
-START_SECONDS = 5.0
+START_SECONDS = 1.0
 """How long `start` waits to learn the CLI's pid; the run goes on without it."""
+ABANDON_SECONDS = 1.0
 
 
 class Child:
@@ -44,24 +47,45 @@ class Child:
         files: tuple[int, int, int], grace: float,
     ) -> None:  # fmt: skip
         """Raises OSError when the keeper cannot take the job."""
-        try:
-            self._keeper.give(argv, cwd=cwd, env=env, files=files, grace=grace)
-        except OSError:
-            self.close()
-            os.close(self._status)
-            raise
+        self._keeper.give(argv, cwd=cwd, env=env, files=files, grace=grace)
         self._hear_first()
 
     def listen(self, on_news: Callable[[bool], None], pause: Callable[[], float]) -> None:
         """Begin the listening thread.
 
         It calls `on_news(True)` when the keeper has spoken or is gone, and `on_news(False)`
-        after each `pause()` seconds without a word.
+        after each `pause()` seconds without a word. Raises OSError when the system has no
+        room for a thread.
         """
         arguments = (on_news, pause)
-        threading.Thread(
+        thread = threading.Thread(
             target=self._listen, args=arguments, name="maestro-run", daemon=True
-        ).start()
+        )
+        try:
+            thread.start()
+        except RuntimeError as error:
+            raise OSError(errno.EAGAIN, f"no room for another thread ({error})") from error
+
+    def abandon(self) -> None:
+        """Before anybody listens: end the keeper and all that it started, within seconds.
+
+        A tick whose run did not come about may be tried again at once, so nothing of the
+        first try may be left then.
+        """
+        family = processes.Family(self.keeper, (self.pid or 0, self.token))
+        family.look()
+        self.order(b"K")
+        self._wait_gone(ABANDON_SECONDS)
+        family.kill()
+        self._wait_gone(ABANDON_SECONDS)
+        family.kill()
+        self.close()
+        os.close(self._status)
+
+    def _wait_gone(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while not self.gone() and time.monotonic() < until:
+            time.sleep(0.005)
 
     def order(self, letter: bytes) -> None:
         """b"T" = TERM the CLI, b"K" = KILL all of it. Nothing happens to a keeper that is gone."""
@@ -92,17 +116,15 @@ class Child:
 
     def _hear_first(self) -> None:
         """Wait for its first word, so that the CLI's pid is known from the start."""
-        ready, _, _ = select.select([self._status], [], [], START_SECONDS)
-        if ready:
+        if _readable(self._status, START_SECONDS):
             self._hear(os.read(self._status, 4096))
 
     def _listen(self, on_news: Callable[[bool], None], pause: Callable[[], float]) -> None:
         try:
             while not self.silent:
-                ready, _, _ = select.select([self._status], [], [], pause())
-                if ready:
+                if ready := _readable(self._status, pause()):
                     self._hear(os.read(self._status, 4096))
-                on_news(bool(ready))
+                on_news(ready)
         finally:
             os.close(self._status)
         while not self._closed.wait(pause()):
@@ -120,3 +142,10 @@ class Child:
                 self.refused = int(value)
             elif word == b"ended":
                 self.wait_status = int(value)
+
+
+def _readable(fd: int, seconds: float) -> bool:
+    """Whether there is something to read by then. Unlike select, whatever the fd's number."""
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(int(seconds * 1000)))

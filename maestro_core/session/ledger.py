@@ -267,6 +267,10 @@ class Ledger:
         return self._base
 
 
+def sqlite_version() -> str:
+    return sqlite3.sqlite_version
+
+
 def _connect(uri: str) -> sqlite3.Connection:
     base = sqlite3.connect(
         uri, timeout=BUSY_SECONDS, isolation_level=None, uri=True, check_same_thread=False

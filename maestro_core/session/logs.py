@@ -1,4 +1,4 @@
-"""The files of one run under logs/cadence-bus/subsessions: what went in, and what came out.
+"""The files of one run under logs/cadence-bus: what went in (prompts), and what came out.
 
 The CLI writes its two log files itself, through descriptors opened for appending, so no
 reader can ever hold it up. Owner: the run's Work, from the consumer's thread.
@@ -19,15 +19,17 @@ TAIL = 4096
 class RunLogs:
     """Made by `create`; the descriptors are closed by `release` once the CLI has them."""
 
-    def __init__(self, stem: Path, suffix: str) -> None:
+    def __init__(self, stem: Path, stdin: Path) -> None:
         self.stdout = stem.with_name(f"{stem.name}.stdout.log")
         self.stderr = stem.with_name(f"{stem.name}.stderr.log")
-        self.stdin = stem.with_name(f"{stem.name}{suffix}")
+        self.stdin = stdin
         self.fds: list[int] = []
 
     @classmethod
-    def create(cls, folder: Path, cadence: str, now: float, *, suffix: str) -> RunLogs:
+    def create(cls, folder: Path, cadence: str, now: float, *, given: Path, suffix: str) -> RunLogs:
         """Fresh empty log files named after the cadence and the wall time.
+
+        What goes in gets the same name, with `suffix`, in the folder `given`.
 
         Two runs of one millisecond get two names: the later one takes the next free time.
 
@@ -38,7 +40,7 @@ class RunLogs:
         while True:
             stamp = iso(now)
             name = f"{stamp[:10]}-{cadence}-{stamp.replace(':', '-').replace('.', '-')}"
-            logs = cls(folder / name, suffix)
+            logs = cls(folder / name, given / f"{name}{suffix}")
             try:
                 logs._open()
             except FileExistsError:
@@ -61,6 +63,7 @@ class RunLogs:
 
     def supply(self, text: bytes) -> int:
         """Write the CLI's standard input to its file; a descriptor to read it from."""
+        OsFiles().make_folder(self.stdin.parent)
         OsFiles().create(self.stdin, text)
         fd = os.open(self.stdin, os.O_RDONLY | os.O_CLOEXEC)
         self.fds.append(fd)

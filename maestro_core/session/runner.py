@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -158,27 +159,28 @@ class SubSessionLauncher:
         wake: Callable[[], None],
     ) -> SubSession:  # fmt: skip
         now = self._clock.wall()
-        logs = RunLogs.create(self._layout.subsessions, spec.tick.cadence, now, suffix=plan.suffix)
+        logs = RunLogs.create(
+            self._layout.subsessions, spec.tick.cadence, now,
+            given=self._layout.prompts, suffix=plan.suffix,
+        )  # fmt: skip
         try:
             stdin = logs.supply(plan.stdin)
             self._note_begin(spec, iso(now), logs)
             child = Child(self._stock.take())
-            child.start(
-                plan.argv, cwd=self._layout.root, env=env,
-                files=(stdin, *logs.outputs()), grace=spec.kill_grace_seconds,
-            )  # fmt: skip
+            with abandoned_on_error(child):
+                child.start(
+                    plan.argv, cwd=self._layout.root, env=env,
+                    files=(stdin, *logs.outputs()), grace=spec.kill_grace_seconds,
+                )  # fmt: skip
         except BaseException:
             logs.kept()
             raise
         finally:
             logs.release()
-        self._note_spawn(spec, plan, child, logs)
-        try:
+        with abandoned_on_error(child):
+            self._note_spawn(spec, plan, child, logs)
             work = SubSession(spec, around, logs, child, wake, iso(now))
-            child.listen(work.on_news, work.pause)
-        except BaseException:
-            child.close()  # the keeper ends the run as if we had died
-            raise
+            work.listen()
         return work
 
     def _note_begin(self, spec: RunSpec, started_at: str, logs: RunLogs | None) -> None:
@@ -227,6 +229,16 @@ class SubSessionLauncher:
         self._journal.write(
             "error", "ledger_trouble", run_id=spec.run_id, id=spec.tick.id, error=str(error)
         )
+
+
+@contextmanager
+def abandoned_on_error(child: Child) -> Iterator[None]:
+    """Nothing of a run that did not come about is left behind."""
+    try:
+        yield
+    except BaseException:
+        child.abandon()
+        raise
 
 
 class Refused:

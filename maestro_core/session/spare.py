@@ -18,8 +18,12 @@ from pathlib import Path
 from maestro_core.session import keeper as keeper_module
 from maestro_core.session import processes
 
-GIVE_SECONDS = 5.0
+GIVE_SECONDS = 1.0
 """A keeper that does not take its job by then is stopped or stuck: the run does not start."""
+
+
+LEAVE_SECONDS = 1.0
+"""How long a keeper without a job may take to go."""
 
 
 class Keeper:
@@ -97,13 +101,22 @@ class Stock:
         """Send the one in waiting home."""
         if self._waiting is not None:
             self._discard(self._waiting)
-            self._waiting.process.wait()
+            _see_out(self._waiting.process)
             self._waiting = None
 
     def _discard(self, keeper: Keeper) -> None:
         keeper.let_go()
         os.close(keeper.status)
         self._left.append(keeper)
+
+
+def _see_out(process: subprocess.Popen[bytes]) -> None:
+    """Wait for its end; one that is stopped or stuck gets no second chance."""
+    try:
+        process.wait(LEAVE_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _latin(text: str) -> str:

@@ -11,6 +11,7 @@ logs within their cap. Nothing here waits.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from typing import Literal
 
@@ -35,6 +36,8 @@ LOOK_SECONDS = 2.0
 KEEPER_SECONDS = 15.0
 """A keeper that has not ended the family by then is killed itself."""
 LONGEST_PAUSE = 0.5
+SCAN_SECONDS = 0.5
+"""How often everybody's environment is looked at for what a run has left."""
 STUBBORN_SECONDS = 5.0
 """How long processes that survive SIGKILL are waited for before the run ends without them."""
 
@@ -57,12 +60,21 @@ class SubSession:
         self._result_since: float | None = None
         self._next_look = 0.0
         self._gone_since: float | None = None
+        self._next_scan, self._clean = 0.0, False
         self._family = processes.Family(child.keeper, (child.pid or 0, child.token))
         self._caps = [LogCap(path, around.limits.log_cap) for path in (logs.stdout, logs.stderr)]
         self._output = Output(logs.stdout, self._caps[0])
         self._caps_wanted = self._caps_done = False
         self._liveness = Liveness(self._begun)
         self._oom_kills = oom_kills()
+
+    def listen(self) -> None:
+        """Hear the keeper from now on. Raises OSError when there is no thread for it."""
+        try:
+            self._child.listen(self.on_news, self.pause)
+        except OSError:
+            self._output.close()
+            raise
 
     # ---- the seam -----------------------------------------------------------------------
 
@@ -165,7 +177,7 @@ class SubSession:
         if self._gone_since is None:
             self._phase, self._gone_since = "gone", now
         survivors = self._survivors()
-        if survivors and now - self._gone_since < STUBBORN_SECONDS:
+        if not self._clean and now - self._gone_since < STUBBORN_SECONDS:
             return
         if self._output.behind():
             return
@@ -187,10 +199,21 @@ class SubSession:
         return False
 
     def _survivors(self) -> list[processes.Process]:
-        """Kill whatever of the run is alive; who that was."""
-        wanted = processes.of_run(self.spec.run_id, self._around.layout.root)
-        self._family.add(processes.marked(wanted))
-        return self._family.kill()
+        """Kill whatever of the run is alive; who that was.
+
+        Once a look at everybody's environment has found nobody, nobody can come any more.
+        """
+        if self._clean:
+            return []
+        now = time.monotonic()  # of the machine, which is what this spares
+        looked = now >= self._next_scan
+        if looked:
+            self._next_scan = now + SCAN_SECONDS
+            wanted = processes.of_run(self.spec.run_id, self._around.layout.root)
+            self._family.add(processes.marked(wanted))
+        survivors = self._family.kill()
+        self._clean = looked and not survivors
+        return survivors
 
     def _conclude(self, now: float) -> RunResult:
         self._output.finish(self._around.clock.wall())
@@ -259,19 +282,21 @@ class SubSession:
         """The keeper has spoken, or some time has gone by. From the listening thread."""
         try:
             self._keep_caps()
-        except OSError as error:
-            self._caps = []
-            self._tell("log_cap_trouble", error=str(error))
-        due = self._around.clock.awake() >= self._due
-        if spoken or due or self._output.has_grown():
+            news = spoken or self._output.has_grown()
+        except Exception as error:  # this thread is all that wakes the consumer: it goes on
+            self._caps, self._caps_done, news = [], True, True
+            self._tell("log_cap_trouble", error=f"{type(error).__name__}: {error}")
+        if news or self._around.clock.awake() >= self._due:
             self._wake()
 
     def _keep_caps(self) -> None:
+        # Asked once: the wish may come while we look, and is then for the next time.
+        wanted = self._caps_wanted
         for cap in self._caps:
             cap.check()
-            if self._caps_wanted and not self._caps_done:
+            if wanted and not self._caps_done:
                 cap.compact()
-        self._caps_done = self._caps_wanted
+        self._caps_done = wanted
 
 
 def _code_and_signal(child: Child) -> tuple[int | None, int | None]:

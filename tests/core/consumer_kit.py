@@ -6,7 +6,7 @@ waiting. The bus, the markers and consumer.json are real files.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +100,10 @@ class FakeJobs:
         self.code = 0
         self.commands: list[tuple[str, ...]] = []
 
-    def command(self, argv: tuple[str, ...], wake: Callable[[], None]) -> Job:
+    def command(
+        self, argv: tuple[str, ...], wake: Callable[[], None],
+        marks: Mapping[str, str] | None = None,
+    ) -> Job:  # fmt: skip
         self.commands.append(argv)
         return _Answered(JobResult(self.code == 0, f"exit {self.code}", self.code))
 
@@ -135,6 +138,9 @@ class _Answered:
 
     def poll(self) -> JobResult | None:
         return self._result
+
+    def stop(self) -> None:
+        """It has answered already."""
 
 
 class FixedSettings:

@@ -295,8 +295,39 @@ def test_a_keeper_that_is_stopped_in_waiting_is_a_result(
     bench.environ["FILLER"] = "x" * 1_000_000
     result = bench.finish(bench.start())
     assert (result.exit_code, result.failure_class) == (-4, "not_started")
-    waiting.process.kill()
-    waiting.process.wait()
+    assert waiting.process.returncode is not None, "it does not wake up to a job later"
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_run_that_nobody_can_listen_to_is_over_before_it_is_refused(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, stopped: bool
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        wait_until(bench.pid_file)
+        if stopped:
+            os.kill(bench.ledger.open_rows()[0].processes[0][0], signal.SIGSTOP)
+        raise RuntimeError("can't start new thread")
+
+    bench.script("trap '' TERM; setsid sleep 600 & echo $$ > pid; sleep 600")
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    before = len(os.listdir("/dev/fd"))
+    bench.launcher.prepare()
+    work = bench.start()
+    result = work.poll()
+    assert result is not None and result.exit_code == -4
+    assert "no room for another thread" in (result.reason or "")
+    assert bench.alive() == []
+    bench.launcher.close()
+    assert len(os.listdir("/dev/fd")) <= before
+
+
+def test_a_keeper_in_waiting_that_is_stopped_does_not_hold_up_the_end(bench: Bench) -> None:
+    bench.launcher.prepare()
+    waiting = bench.launcher._stock._waiting
+    assert waiting is not None
+    os.kill(waiting.process.pid, signal.SIGSTOP)
+    bench.launcher.close()
+    assert waiting.process.returncode is not None
 
 
 def test_a_keeper_that_hangs_is_ended_itself(new_bench: NewBench) -> None:
