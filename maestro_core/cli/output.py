@@ -40,7 +40,7 @@ class Printer:
         return visible(self._redact(text), limit)
 
     def line(self, text: str = "") -> None:
-        print(self.clean(text))
+        print(self.clean(text), flush=True)  # `tail | grep` shows it now, not 8 KB later
 
     def note(self, text: str) -> None:
         """Beside the result: on stderr."""

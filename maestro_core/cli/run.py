@@ -40,11 +40,11 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     if context.read_only:
         raise ReadOnly("read-only: this session may not run a consumer", "leave out --read-only")
     notifier = Notifier(os.environ)
-    driver = Driver(layout, mode="daemon", on_pass=notifier.alive)
+    started = f"consumer, pid {os.getpid()}, on {visible(str(layout.root))}"
+    driver = Driver(layout, mode="daemon", on_pass=notifier.alive, on_start=lambda: _say(started))
     supervision = _supervision(layout, notifier) if arguments.service else None
     worker = _Worker(driver, notifier, supervision, until_idle=arguments.until_idle)
     with _handled(worker), served(layout):
-        _say(f"consumer, pid {os.getpid()}, on {visible(str(layout.root))}")
         code = worker.run()
     _say("consumer ended")
     return code

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Literal
 
 from maestro_core.bus.feed import Feed
@@ -38,13 +39,14 @@ END_WAIT = 5.0
 class Driver:
     """One consumer's life. Raises Busy (somebody else has the lock) or SettingsError from `run`.
 
-    `on_pass` is called in its thread after every pass: a sign of life that cannot lie.
+    Called in its thread: `on_start` once the lock is held, the settings are good and the bus is
+    taken over; `on_pass` after every pass, a sign of life that cannot lie.
     """
 
     def __init__(
         self, layout: Layout, *, mode: Literal["console", "daemon"], clock: Clock | None = None,
         launcher: Launcher | None = None, feed: Feed | None = None,
-        on_pass: Callable[[], None] = lambda: None,
+        on_pass: Callable[[], None] = lambda: None, on_start: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
         self._layout = layout
         self._mode = mode
@@ -52,6 +54,7 @@ class Driver:
         self._launcher = launcher
         self._feed = feed
         self._on_pass = on_pass
+        self._on_start = on_start
         self._senders: list[Sender] = []
         self._stops = 0
 
@@ -74,23 +77,17 @@ class Driver:
         fs = OsFiles()
         for folder in self._layout.folders():
             fs.make_folder(folder)
-        feed = self._feed = self._feed or self._make_feed()
-        try:
-            ports = self._ports(feed)
-        except BaseException:
-            feed.close()  # wrong settings: its thread must not outlive us
-            raise
-        consumer = Consumer(ports, mode=self._mode)
-        try:
+        with ExitStack() as closing:  # each is closed, last one first, whatever another raises
+            feed = self._feed = self._feed or self._make_feed()
+            closing.callback(feed.close)
+            ports = self._ports(feed, closing)
+            consumer = Consumer(ports, mode=self._mode)
+            closing.callback(_end_runs, consumer)
             consumer.start(afresh=stopped_cleanly(self._layout, fs))
             ports.launcher.prepare()
+            self._on_start()
             self._loop(consumer, feed, owned, until_idle=until_idle)
             consumer.finish()
-        finally:
-            _end_runs(consumer)
-            ports.launcher.close()
-            feed.close()
-            ports.engine.close()
         if not owned.still_ours():
             raise BusError(
                 f"{self._layout.consumer_lock} was deleted or replaced under this consumer",
@@ -128,29 +125,33 @@ class Driver:
         return consumer.is_idle()
 
     def _make_feed(self) -> Feed:
-        from maestro_core.bus.watch import CONSUMER_TOPICS, WatchFeed
+        from maestro_core.bus.watch import consumer_feed  # its native part is slow to load
 
-        return WatchFeed(self._layout, topics=CONSUMER_TOPICS, departures=False)
+        return consumer_feed(self._layout)
 
-    def _ports(self, feed: Feed) -> Ports:
+    def _ports(self, feed: Feed, closing: ExitStack) -> Ports:
         from maestro_core.bus.directory import DirectoryEngine
 
         fs = OsFiles()
         settings = SettingsWatcher(self._layout)
         journal = self._noting(settings)
-        owner = f"{os.getpid()}"
         ledger = Ledger.open(self._layout.ledger)
+        closing.callback(ledger.close)
+        engine = DirectoryEngine(self._layout, clock=self._clock, fs=fs, owner=f"{os.getpid()}")
+        closing.callback(engine.close)
+        launcher = self._launcher or self._make_launcher(settings, journal, ledger)
+        closing.callback(launcher.close)
         return Ports(
             self._layout,
-            engine=DirectoryEngine(self._layout, clock=self._clock, fs=fs, owner=owner),
-            launcher=self._launcher or self._make_launcher(settings, journal, ledger),
+            engine=engine,
+            launcher=launcher,
             jobs=ThreadJobs(self._layout),
             settings=settings,
             clock=self._clock,
             fs=fs,
             journal=journal,
             wake=feed.wake,
-            tally=lambda since: _tally(ledger, journal, since),
+            tally=LedgerTally(ledger, journal),
         )
 
     def _noting(self, settings: SettingsWatcher) -> Journal:
@@ -177,13 +178,24 @@ class Driver:
         )
 
 
-def _tally(ledger: Ledger, journal: Journal, since: str) -> dict[str, float]:
-    """USD by cadence; a ledger in trouble must not stop the consumer."""
-    try:
-        return {row.key[0]: row.cost_usd for row in ledger.costs(["cadence"], since)}
-    except MaestroError as error:
-        journal.write("error", "ledger_trouble", error=str(error))
-        return {}
+class LedgerTally:
+    """USD by cadence, from the ledger. One in trouble is told of once and stops nobody."""
+
+    def __init__(self, ledger: Ledger, journal: Journal) -> None:
+        self._ledger = ledger
+        self._journal = journal
+        self._told: str | None = None
+
+    def __call__(self, since: str) -> dict[str, float] | None:
+        try:
+            costs = self._ledger.costs(["cadence"], since)
+        except MaestroError as error:
+            if str(error) != self._told:
+                self._told = str(error)
+                self._journal.write("error", "ledger_trouble", error=self._told)
+            return None
+        self._told = None
+        return {row.key[0]: row.cost_usd for row in costs}
 
 
 def _end_runs(consumer: Consumer) -> None:

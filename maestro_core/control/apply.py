@@ -10,14 +10,19 @@ from typing import Any
 
 from maestro_core.bus.engine import Engine
 from maestro_core.clock import Clock, iso
-from maestro_core.consumer.breaker import CLOSED, breaker_policy, forced_open, gate, half_opened
+from maestro_core.consumer.breaker import (
+    CLOSED,
+    LONGEST_FORCED,
+    breaker_policy,
+    forced_open,
+    gate,
+    half_opened,
+)
 from maestro_core.consumer.gates import GateBook
 from maestro_core.control.commands import Ack, Command, Outcome
 from maestro_core.layout import NAME, Layout
 from maestro_core.models import ActResult
 from maestro_core.settings import ConsumerSettings, Settings
-
-LONGEST_FORCED = 30 * 86400.0
 
 
 class Applier:
