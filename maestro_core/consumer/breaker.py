@@ -21,6 +21,8 @@ from maestro_core.settings import ConsumerSettings
 
 Word = Literal["closed", "backoff", "open", "half_open"]
 CLOSED = CadenceState()
+LONGEST_FORCED = 30 * 86400.0
+"""Seconds for which an operator may hold a circuit open."""
 
 
 class BreakerPolicy(Struct, frozen=True):
@@ -62,12 +64,26 @@ def gate(state: CadenceState, now: float, policy: BreakerPolicy) -> Gate:
 
 
 def after_failure(state: CadenceState, now: float, policy: BreakerPolicy) -> CadenceState:
-    """One more failure: back-off, or the circuit opens."""
+    """One more failure: back-off, or the circuit opens. What an operator holds open stays so."""
     failures = state.failures + 1
+    if is_forced(state, now):
+        return CadenceState(failures=failures, open_until=state.open_until, forced=True)
     if failures >= policy.threshold:
         return CadenceState(failures=failures, open_until=now + policy.open_seconds)
     pause = backoff_seconds(failures, policy.backoff)
     return CadenceState(failures=failures, next_allowed_at=now + pause)
+
+
+def after_success(state: CadenceState, now: float) -> CadenceState:
+    """The failures are forgotten; what an operator holds open stays open."""
+    if is_forced(state, now):
+        return CadenceState(open_until=state.open_until, forced=True)
+    return CLOSED
+
+
+def is_forced(state: CadenceState, now: float) -> bool:
+    """Whether an operator holds it open at `now`."""
+    return state.forced and state.open_until > now
 
 
 def after_expiry(state: CadenceState, now: float, policy: BreakerPolicy) -> CadenceState:
@@ -84,20 +100,20 @@ def half_opened(state: CadenceState, policy: BreakerPolicy) -> CadenceState:
 
 def forced_open(state: CadenceState, now: float, seconds: float) -> CadenceState:
     """An operator holds it open."""
-    return CadenceState(failures=state.failures, open_until=now + seconds, forced=True)
+    until = now + min(seconds, LONGEST_FORCED)
+    return CadenceState(failures=state.failures, open_until=until, forced=True)
 
 
 def capped(state: CadenceState, now: float, policy: BreakerPolicy) -> CadenceState:
     """Deadlines read from a file, cut to their full length: a clock that jumped back
     may not keep a cadence shut for longer than it would have been at first."""
-    longest = max(policy.backoff, default=0.0)
+    longest = LONGEST_FORCED if state.forced else policy.open_seconds
+    open_until = _cut(state.open_until, now, longest)
     return CadenceState(
         failures=state.failures,
-        next_allowed_at=_cut(state.next_allowed_at, now, longest),
-        open_until=state.open_until
-        if state.forced
-        else _cut(state.open_until, now, policy.open_seconds),
-        forced=state.forced,
+        next_allowed_at=_cut(state.next_allowed_at, now, max(policy.backoff, default=0.0)),
+        open_until=open_until,
+        forced=state.forced and open_until > now,
     )
 
 

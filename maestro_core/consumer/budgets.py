@@ -14,8 +14,11 @@ from maestro_core.settings import Settings
 DAY = 86400.0
 ALL = "*"
 
-Tally = Callable[[str], dict[str, float]]
-"""USD by cadence of the runs that ended at or after an ISO time."""
+Tally = Callable[[str], dict[str, float] | None]
+"""USD by cadence of the runs that ended at or after an ISO time; None = not to be known now."""
+
+TALLY_AGAIN = 30.0
+"""Seconds until a tally that could not be had is asked for again."""
 
 
 class Budgets:
@@ -25,6 +28,7 @@ class Budgets:
         self._clock = clock
         self._tally = tally
         self._day = ""
+        self._tally_at: float | None = None
         self._spent: dict[str, float] = {}
         self._lifted: set[str] = set()
         self._warned: set[str] = set()
@@ -32,11 +36,23 @@ class Budgets:
 
     def refresh(self) -> None:
         """A new UTC day starts with nothing spent and nothing lifted."""
-        today = iso(self._clock.wall())[:10]
+        today, now = iso(self._clock.wall())[:10], self._clock.steady()
         if today != self._day:
-            self._day = today
-            self._spent = self._tally(f"{today}T00:00:00.000Z")
+            self._day, self._spent, self._tally_at = today, {}, now
             self._lifted, self._warned, self._held = set(), set(), set()
+        if self._tally_at is not None and now >= self._tally_at:
+            self._take_tally(self._tally(f"{today}T00:00:00.000Z"))
+
+    def _take_tally(self, tally: dict[str, float] | None) -> None:
+        """Join it with what was added here meanwhile: the ledger may have missed some of it."""
+        if tally is None:
+            self._tally_at = self._clock.steady() + TALLY_AGAIN
+            return
+        self._tally_at = None
+        self._spent = {
+            name: max(self._spent.get(name, 0.0), tally.get(name, 0.0))
+            for name in self._spent.keys() | tally.keys()
+        }
 
     def add(self, cadence: str, usd: float) -> None:
         self._spent[cadence] = self._spent.get(cadence, 0.0) + usd

@@ -13,7 +13,7 @@ from typing import Any, get_args
 
 from maestro_core import files
 from maestro_core.clock import Clock, iso, parse_iso
-from maestro_core.consumer.breaker import CLOSED, BreakerPolicy, capped
+from maestro_core.consumer.breaker import CLOSED, BreakerPolicy, after_expiry, capped
 from maestro_core.files import FileSystem
 from maestro_core.layout import NAME, Layout
 from maestro_core.models import CadenceState, Hold, HoldKind
@@ -100,10 +100,7 @@ class GateBook:
 
     def _aged(self, state: CadenceState, now: float, policy: BreakerPolicy) -> CadenceState:
         """A circuit that ran out while nobody looked is half-open, or closed without probes."""
-        expired = bool(state.open_until) and state.open_until <= now
-        if expired and not policy.probe:
-            return CLOSED
-        return capped(state, now, policy)
+        return capped(after_expiry(state, now, policy), now, policy)
 
     def _state(self, entry: dict[str, Any]) -> CadenceState:
         return CadenceState(

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 
 from maestro_core.clock import iso
+from maestro_core.consumer.desk import Desk
 from maestro_core.consumer.flight import Flight, Flights
 from maestro_core.consumer.gatekeeper import Gatekeeper
 from maestro_core.consumer.gates import GateBook
@@ -22,7 +23,7 @@ from maestro_core.consumer.ports import Ports
 from maestro_core.consumer.recovery import take_over
 from maestro_core.consumer.settle import Settler
 from maestro_core.consumer.starter import Starter, job_result
-from maestro_core.control.apply import Applier
+from maestro_core.consumer.trouble import Trouble
 from maestro_core.control.mailbox import Mailbox
 from maestro_core.errors import BusError, ClaimLost, MaestroError
 from maestro_core.models import Beat, CadenceBeat, Claim, RunResult, Stats
@@ -31,6 +32,8 @@ from maestro_core.schedule.scheduler import Scheduler
 STOPPING_POLL = 0.2
 RUNNING_POLL = 1.0
 SETTLE_POLL = 0.3
+RIPE_POLL = 0.25
+"""How soon a file that should be looked at, but could not, is looked at again."""
 
 
 class Consumer:
@@ -47,10 +50,14 @@ class Consumer:
         self.mailbox = Mailbox(ports.layout, ports.fs, ports.clock)
         self.scheduler = Scheduler(ports.layout, ports.fs, ports.clock)
         self.stopping = False
-        self.trouble: str | None = None
-        self._told: set[str] = set()
+        self._trouble = Trouble(ports.journal)
         self._known: set[str] = set()
+        self._cadences: dict[str, CadenceBeat] = {}
         self._starter = Starter(ports, self.keeper, self.flights, self.settler)
+        self._desk = Desk(
+            ports, self.gates, self.mailbox, self._trouble, cancel=self.cancel,
+            lift_budget=self.keeper.budgets.lift,
+        )  # fmt: skip
         self._looked_at = 0.0
 
     # -- life
@@ -71,34 +78,41 @@ class Consumer:
     def look(self) -> None:
         """Take in what changed on the bus (after a hint, and now and then without one)."""
         self._looked_at = self.ports.clock.steady()
-        try:
+        with self._trouble.standing("cannot read the bus"):
             self.ports.engine.refresh()
-        except (OSError, BusError) as error:
-            self._in_trouble("cannot read the bus", error)
 
     def step(self) -> float:
         """One pass; returns how many seconds may go by until the next one."""
-        self.trouble = None
-        if self.ports.clock.steady() - self._looked_at >= self.ports.limits.poll_seconds:
+        self._trouble.begin_pass()
+        if self._look_is_due():
             self.look()
         self._land()
-        self._apply_commands()
+        self._desk.work()
         self._take_settings()
         self._refresh_gates()
         if not self.stopping:
             self._enqueue_due()
             self._drain()
         self.keeper.session_started = False  # what is claimable is asked between passes
-        self._tell_rejected()
-        self.keeper.count_skips()
+        with self._trouble.caught("cannot count what waits"):
+            self._tell_rejected()
+            self.keeper.count_skips()
         self.beat()
-        if self.trouble is None:
-            self._told.clear()
+        self._trouble.end_pass()
         return self._pause()
 
+    @property
+    def trouble(self) -> str | None:
+        """What keeps it from its work now."""
+        return self._trouble.now
+
     def is_idle(self) -> bool:
-        """Nothing runs, and nothing can be claimed now."""
-        return not len(self.flights) and not self.keeper.anything_claimable()
+        """Nothing runs, and nothing can be claimed now; False while that cannot be known."""
+        if len(self.flights):
+            return False
+        with self._trouble.standing("cannot tell what waits"):
+            return not self.keeper.anything_claimable()
+        return False
 
     def begin_stop(self, *, at_once: bool = False) -> None:
         """Claim no more and end what runs; its ticks go back with their attempt."""
@@ -141,44 +155,29 @@ class Consumer:
         self.flights.land(flight)
         try:
             if self.stopping or self.keeper.stop is not None:
-                self.ports.engine.put_back(flight.claim)
+                reason = "shutdown" if self.stopping else "emergency_stop"
+                self.settler.put_back(flight.claim, reason=reason)
             else:
                 self._starter.after_guard(flight.claim, answer)
+        except ClaimLost as error:
+            self._claim_lost(flight.claim, error)
         except (OSError, BusError) as error:
             self.flights.add(flight)
-            self._in_trouble("cannot go on after a guard", error)
+            self._trouble.tell("cannot go on after a guard", error)
 
     def _settle(self, flight: Flight, result: RunResult) -> None:
-        tick_id = flight.claim.tick.id
         try:
             self.settler.settle(
                 flight.claim, result, self.ports.limits, inline=flight.inline, run_id=flight.run_id
             )
         except ClaimLost as error:
-            self.ports.journal.write("error", "claim_lost", id=tick_id, error=str(error))
+            self._claim_lost(flight.claim, error)
         except (OSError, BusError) as error:
-            self._in_trouble(f"cannot settle {tick_id}", error)
+            self._trouble.tell(f"cannot settle {flight.claim.tick.id}", error)
             return
         self.flights.land(flight)
         self.keeper.slot_freed()
         self.keeper.budgets.add(flight.claim.tick.cadence, result.usage.cost_usd)
-
-    def _apply_commands(self) -> None:
-        ports = self.ports
-        try:
-            for command in self.mailbox.pending():
-                applier = Applier(
-                    ports.engine, self.gates, ports.clock, ports.limits, cancel=self.cancel,
-                    lift_budget=self.keeper.budgets.lift,
-                )  # fmt: skip
-                ack = applier.apply(command)
-                ports.journal.write(
-                    "warn", command.verb, targets=list(command.targets), ok=ack.ok,
-                    by=command.actor.user, reason=command.reason,
-                )  # fmt: skip
-                self.mailbox.acknowledge(ack)
-        except (OSError, BusError) as error:
-            self._in_trouble("cannot apply commands", error)
 
     def _take_settings(self) -> None:
         source = self.ports.settings_source
@@ -193,9 +192,9 @@ class Consumer:
         try:
             self.keeper.refresh()
         except OSError as error:  # what is paused is not known now, so nothing is claimed
-            self._in_trouble("cannot read the markers", error)
+            self._trouble.tell("cannot read the markers", error)
         for problem in self.gates.problems:
-            self._in_trouble(problem, None)
+            self._trouble.tell(problem)
         self.gates.problems.clear()
 
     def _enqueue_due(self) -> None:
@@ -208,7 +207,7 @@ class Consumer:
                     )
                     self.look()
         except (OSError, MaestroError) as error:
-            self._in_trouble("cannot enqueue what is due", error)
+            self._trouble.tell("cannot enqueue what is due", error)
 
     def _drain(self) -> None:
         for _ in range(CLAIMS_PER_PASS):
@@ -219,7 +218,7 @@ class Consumer:
                 if claim is None:
                     return
             except (OSError, BusError) as error:
-                self._in_trouble("cannot claim", error)
+                self._trouble.tell("cannot claim", error)
                 return
             self.stats.ticks += 1
             self._start(claim)
@@ -229,10 +228,20 @@ class Consumer:
         try:
             self._starter.start(claim)
         except (OSError, BusError) as error:
-            self._in_trouble(f"cannot start {claim.tick.id}", error)
+            self._trouble.tell(f"cannot start {claim.tick.id}", error)
             stranded = Flight(claim, "builtin")  # goes back as soon as the disk allows
             stranded.result = RunResult(outcome="shutdown", exit_code=-4)
             self.flights.add(stranded)
+
+    def _claim_lost(self, claim: Claim, error: ClaimLost) -> None:
+        """Somebody else has the tick: what became of it here no longer counts."""
+        self.ports.journal.write("error", "claim_lost", id=claim.tick.id, error=str(error))
+
+    def _look_is_due(self) -> bool:
+        """Without a hint: now and then, and when a file that was still being written is ripe."""
+        clock, ready_at = self.ports.clock, self.ports.engine.next_ready_at()
+        poll = clock.steady() - self._looked_at >= self.ports.limits.poll_seconds
+        return poll or (ready_at is not None and ready_at <= clock.wall())
 
     # -- telling
 
@@ -243,20 +252,20 @@ class Consumer:
     def beat(self, *, stopped: bool = False) -> None:
         """Write consumer.json if it is due or says something new."""
         ports = self.ports
+        with self._trouble.caught("cannot tell how the cadences stand"):
+            self._cadences = self._cadence_beats()
         beat = Beat(
             **self.heart.identity(),
             stats=self.heart.copied(self.stats),
             running=self.flights.running(),
-            cadences=self._cadence_beats(),
+            cadences=self._cadences,
             settings_error=ports.settings_source.error,
             trouble=self.trouble or ports.journal.trouble,
             hold=hold_beat(self.gates, ports.clock),
             stopped_at=iso(ports.clock.wall()) if stopped else None,
         )
-        try:
+        with self._trouble.caught("cannot write consumer.json"):
             self.heart.beat(beat)
-        except OSError as error:
-            self._in_trouble("cannot write consumer.json", error)
 
     def _cadence_beats(self) -> dict[str, CadenceBeat]:
         """Every cadence that this consumer has heard of."""
@@ -282,7 +291,8 @@ class Consumer:
             deadlines += [state.open_until, state.next_allowed_at]
         pauses += [deadline - now for deadline in deadlines if deadline > now]
         if (ready_at := self.ports.engine.next_ready_at()) is not None:
-            pauses.append(ready_at - clock.wall())
+            left = ready_at - clock.wall()
+            pauses.append(left if left > 0 or self.trouble is None else RIPE_POLL)
         if (due_at := self.scheduler.next_at) is not None and due_at > clock.wall():
             pauses.append(due_at - clock.wall())
         if len(self.flights):
@@ -290,11 +300,3 @@ class Consumer:
         if self.ports.settings_source.pending:
             pauses.append(SETTLE_POLL)
         return max(0.01, min(pauses))
-
-    def _in_trouble(self, what: str, error: Exception | None) -> None:
-        """Say it in the heartbeat, and once in the journal."""
-        strerror = error.strerror if isinstance(error, OSError) else None
-        self.trouble = f"{what}: {strerror or error}" if error is not None else what
-        if self.trouble not in self._told:
-            self._told.add(self.trouble)
-            self.ports.journal.write("error", "trouble", error=self.trouble)

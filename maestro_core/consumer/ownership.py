@@ -12,6 +12,7 @@ import json
 import os
 import socket
 import time
+from contextlib import suppress
 from typing import Any
 
 from maestro_core.clock import iso, parse_iso
@@ -43,7 +44,8 @@ class Ownership:
         while True:
             fd = _try_lock(layout)
             if fd is not None:
-                _describe(fd, what)
+                with suppress(OSError):  # a full disk: the lock holds without its text
+                    _describe(fd, what)
                 return cls(layout, fd)
             if time.monotonic() >= deadline:
                 raise Busy(f"another consumer works on this agent root: {holder(layout)}")
@@ -55,9 +57,12 @@ class Ownership:
 
     def release(self) -> None:
         if self._fd >= 0:
-            os.ftruncate(self._fd, 0)
-            os.close(self._fd)
-            self._fd = -1
+            try:
+                with suppress(OSError):  # the text may stay: the lock is what counts
+                    os.ftruncate(self._fd, 0)
+            finally:
+                os.close(self._fd)
+                self._fd = -1
 
 
 def holder(layout: Layout) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from maestro_core.bus.engine import Engine
 from maestro_core.clock import Clock, iso
-from maestro_core.consumer.breaker import CLOSED, after_failure, breaker_policy
+from maestro_core.consumer.breaker import after_failure, after_success, breaker_policy, is_forced
 from maestro_core.consumer.gates import LONGEST_HOLD, GateBook
 from maestro_core.consumer.policy import is_spent
 from maestro_core.journal import Journal
@@ -44,8 +44,7 @@ class Settler:
         if result.ok:
             self._succeeded(claim, result, inline=inline, run_id=run_id)
         elif result.outcome in GIVEN_BACK:
-            self._engine.put_back(claim)
-            self._log("info", "put_back", claim.tick, run_id=run_id, reason=result.outcome)
+            self.put_back(claim, run_id=run_id, reason=result.outcome)
         elif result.outcome == "cancelled":
             self._cancelled(claim, result, run_id)
         else:
@@ -54,7 +53,7 @@ class Settler:
     def _succeeded(self, claim: Claim, result: RunResult, *, inline: bool, run_id: str) -> None:
         self._engine.complete(claim)
         self._holds_in_a_row = self._holds_in_a_row if inline else 0
-        self.close_circuit(claim.tick.cadence, reason="success")
+        self._forget_failures(claim.tick.cadence)
         stage = "inline_completed" if inline else "subsession_completed"
         self._log(
             "info", stage, claim.tick, run_id=run_id, exit_code=result.exit_code,
@@ -79,7 +78,7 @@ class Settler:
     ) -> None:
         policy = policy_for(result.failure_class)
         destination = self._move(claim, result, policy, settings, run_id)
-        self._stats.spawn_failures += 1
+        self._stats.spawn_failures += policy.spends_attempt
         self._stats.last_decision = destination
         self._log(
             "error", "subsession_failed", claim.tick, run_id=run_id, exit_code=result.exit_code,
@@ -111,6 +110,12 @@ class Settler:
         self._stats.retries += 1
         return "retry"
 
+    def put_back(self, claim: Claim, *, reason: str, run_id: str | None = None) -> None:
+        """To the inbox as if it had not been claimed."""
+        self._engine.put_back(claim)
+        self._stats.last_decision = "put_back"
+        self._log("info", "put_back", claim.tick, run_id=run_id, reason=reason)
+
     def dead_letter(self, claim: Claim, reason: str, stage: str) -> None:
         """At once, without a run: an unknown cadence, a poisonous tick."""
         failure = Failure(iso(self._clock.wall()), claim.tick.attempts, None, reason)
@@ -119,21 +124,23 @@ class Settler:
         self._stats.last_decision = "dlq"
         self._log("error", stage, claim.tick, error=reason)
 
-    def close_circuit(self, cadence: str, *, reason: str) -> None:
-        """Forget the failures of a cadence; journalled when there were any."""
-        before = self._gates.get(cadence)
-        if before == CLOSED:
-            return
-        self._gates.put(cadence, CLOSED)
-        self._journal.write(
-            "info", "circuit_closed", cadence=cadence, failures=before.failures, reason=reason
-        )
+    def _forget_failures(self, cadence: str) -> None:
+        """A success closes the circuit, journalled when it was not, unless an operator holds it."""
+        before, now = self._gates.get(cadence), self._clock.steady()
+        after = after_success(before, now)
+        self._gates.put(cadence, after)
+        if after != before and not after.forced:
+            self._journal.write(
+                "info", "circuit_closed", cadence=cadence, failures=before.failures,
+                reason="success",
+            )  # fmt: skip
 
     def _count_failure(self, cadence: str, settings: ConsumerSettings) -> None:
         now = self._clock.steady()
-        state = after_failure(self._gates.get(cadence), now, breaker_policy(settings))
+        before = self._gates.get(cadence)
+        state = after_failure(before, now, breaker_policy(settings))
         self._gates.put(cadence, state)
-        if state.open_until:
+        if state.open_until and not is_forced(before, now):
             until = self._clock.wall() + state.open_until - now
             self._journal.write(
                 "error", "circuit_opened", cadence=cadence, failures=state.failures,

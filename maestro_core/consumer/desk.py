@@ -1,0 +1,62 @@
+"""Operators' commands inside a running consumer: each is applied once and answered.
+
+An answer that cannot be stored is owed: it is kept and stored later, and its command is not
+applied again. One command's trouble keeps no other one waiting. Owner: the consumer's thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from maestro_core.consumer.gates import GateBook
+from maestro_core.consumer.ports import Ports
+from maestro_core.consumer.trouble import Trouble
+from maestro_core.control.apply import Applier
+from maestro_core.control.commands import Ack, Command
+from maestro_core.control.mailbox import Mailbox
+
+
+class Desk:
+    """`work` once a pass."""
+
+    def __init__(
+        self, ports: Ports, gates: GateBook, mailbox: Mailbox, trouble: Trouble, *,
+        cancel: Callable[[str], bool], lift_budget: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        self._ports = ports
+        self._gates = gates
+        self._mailbox = mailbox
+        self._trouble = trouble
+        self._cancel = cancel
+        self._lift_budget = lift_budget
+        self._owed: dict[str, Ack] = {}
+
+    def work(self) -> None:
+        for ack in list(self._owed.values()):
+            self._answer(ack)
+        commands: list[Command] = []
+        with self._trouble.caught("cannot read commands"):
+            commands = self._mailbox.pending()
+        for command in commands:
+            if command.id not in self._owed:
+                with self._trouble.caught(f"cannot apply {command.verb}"):
+                    self._apply(command)
+
+    def _apply(self, command: Command) -> None:
+        ports = self._ports
+        applier = Applier(
+            ports.engine, self._gates, ports.clock, ports.limits, cancel=self._cancel,
+            lift_budget=self._lift_budget,
+        )  # fmt: skip
+        ack = applier.apply(command)
+        ports.journal.write(
+            "warn", command.verb, targets=list(command.targets), ok=ack.ok,
+            by=command.actor.user, reason=command.reason,
+        )  # fmt: skip
+        self._owed[ack.id] = ack
+        self._answer(ack)
+
+    def _answer(self, ack: Ack) -> None:
+        with self._trouble.caught("cannot answer a command"):
+            self._mailbox.acknowledge(ack)
+            del self._owed[ack.id]
