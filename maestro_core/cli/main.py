@@ -218,7 +218,9 @@ def complain(error: MaestroError) -> None:
 def _run(argv: list[str], open_console: OpenConsole) -> int:
     options, rest = split(argv)
     if options.version:
-        print(f"{PROGRAM} {__version__}")
+        from maestro_core.cli.versions import underneath
+
+        print(f"{PROGRAM} {__version__}\n{underneath()}")
         return 0
     if options.help:
         print(overview())

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import email
 import os
+import platform
 import re
 import subprocess
 import sys
 import sysconfig
 import tarfile
+import tomllib
 import venv
 import zipfile
 from pathlib import Path
@@ -96,7 +98,10 @@ def test_types_style_sheets_and_the_demos_files_are_in_the_wheel(wheel: Path) ->
 
 def test_nothing_else_is_in_the_wheel(wheel: Path) -> None:
     tops = {name.split("/")[0] for name in names_in(wheel)}
-    assert tops == {"maestro_core", "maestro_tui", f"maestro_tui-{__version__}.dist-info"}
+    beside = {f"maestro_tui-{__version__}.{kind}" for kind in ("dist-info", "data")}
+    assert tops == {"maestro_core", "maestro_tui"} | beside
+    (page,) = [name for name in names_in(wheel) if ".data/" in name]
+    assert page.endswith(".data/data/share/man/man1/maestro-tui.1")
     assert not any("__pycache__" in name for name in names_in(wheel))
 
 
@@ -117,13 +122,22 @@ def test_the_sdist_can_be_tested_and_read(sdist: Path) -> None:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {
         "README.md", "CHANGELOG.md", "LICENSE", "Makefile", "constraints.txt", "tools/venv",
+        "constraints-oldest.txt", "tools/schemas.py", "docs/schemas/tick.schema.json",
         ".env.example", "tests/conftest.py", "docs/architecture.md",
     } <= names  # fmt: skip
 
 
 def test_the_installed_program_says_its_version(bin_folder: Path) -> None:
     shown = run(bin_folder / "maestro-tui", "--version", cwd=bin_folder)
-    assert __version__ in shown
+    first, second = shown.splitlines()
+    assert first == f"maestro-tui {__version__}"
+    assert f"Python {platform.python_version()}" in second
+    assert all(f"{name} " in second for name in ("Textual", "msgspec", "SQLite"))
+
+
+def test_the_manual_page_lies_where_man_looks(bin_folder: Path) -> None:
+    page = bin_folder.parent / "share/man/man1/maestro-tui.1"
+    assert ".TH MAESTRO" in page.read_text()
 
 
 def test_the_installed_program_is_the_wheels_and_not_this_folder(bin_folder: Path) -> None:
@@ -146,9 +160,10 @@ def test_the_demo_is_made_from_the_wheels_files(bin_folder: Path, tmp_path: Path
     assert "stand-in" in run(tmp_path / "demo/bin/claude", "--version", cwd=tmp_path)
 
 
-def test_every_dependency_is_pinned_and_inside_its_range() -> None:
+@pytest.mark.parametrize("file", ["constraints.txt", "constraints-oldest.txt"])
+def test_every_dependency_is_pinned_and_inside_its_range(file: str) -> None:
     packaging = pytest.importorskip("packaging.requirements")
-    pinned = dict(LINE.findall((PROJECT / "constraints.txt").read_text()))
+    pinned = dict(LINE.findall((PROJECT / file).read_text()))
     text = (PROJECT / "pyproject.toml").read_text()
     wanted = re.findall(r'^    "([a-z][a-z0-9-]*(?:[<>=!,.0-9]*))",', text, re.MULTILINE)
     assert len(wanted) > 12
@@ -160,8 +175,18 @@ def test_every_dependency_is_pinned_and_inside_its_range() -> None:
         assert name in pinned
 
 
-def test_constraints_hold_hashes_and_no_addresses() -> None:
-    text = (PROJECT / "constraints.txt").read_text()
+def test_the_oldest_versions_are_the_lower_bounds() -> None:
+    pinned = dict(LINE.findall((PROJECT / "constraints-oldest.txt").read_text()))
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    bounds = [one.split(",")[0].split(">=") for one in project["dependencies"]]
+    assert len(bounds) > 6
+    for name, bound in bounds:
+        assert f"{pinned[name]}.0.0".startswith(f"{bound}."), (name, pinned[name], bound)
+
+
+@pytest.mark.parametrize("file", ["constraints.txt", "constraints-oldest.txt"])
+def test_constraints_hold_hashes_and_no_addresses(file: str) -> None:
+    text = (PROJECT / file).read_text()
     assert "://" not in text
     assert not re.search(r"^\s*-[a-z-]", text.replace("--hash=", ""), re.MULTILINE)
     blocks = re.split(r"\n(?=[a-z])", text.strip())
