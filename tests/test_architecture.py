@@ -51,7 +51,7 @@ DOWNWARD = {
     "notices": {"base"},
     "consumer": {"base", "bus", "session", "schedule", "control", "doctor", "notices"},
     "observe": {"base", "bus", "session", "consumer", "notices"},
-    "doctor": {"base", "bus", "session", "consumer", "observe"},
+    "doctor": {"base", "bus", "session", "consumer", "observe", "service"},
     "demo": {"base", "bus", "session"},
     "cli": {
         "base",

@@ -119,10 +119,18 @@ class _Channel:
             if not self._is_on():
                 self._outbox.take()  # nobody is told; what is going on is still known
             elif len(self._outbox) and self._thread is None:
-                name = f"notices-{self._way}"
-                self._thread = threading.Thread(target=self._work, name=name, daemon=True)
-                self._thread.start()
+                self._start()
             self._changed.notify()
+
+    def _start(self) -> None:
+        """Without room for a thread the notices wait: the next one tries again."""
+        thread = threading.Thread(target=self._work, name=f"notices-{self._way}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            self._sender.journal.write("warn", "notice_delayed", way=self._way, error=str(error))
+        else:
+            self._thread = thread
 
     def finish(self, *, patient: bool) -> None:
         with self._changed:

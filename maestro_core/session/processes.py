@@ -116,6 +116,30 @@ def _known_psutil(one: psutil.Process) -> Process | None:
     return Process(one.pid, info["ppid"] or 0, group, session, token, cpu)
 
 
+class Command(Struct, frozen=True):
+    """A living process of ours as it was started."""
+
+    pid: int
+    argv: tuple[str, ...]
+    cwd: str
+    env: dict[str, str]
+
+
+def commands() -> list[Command]:
+    """The processes whose command line, folder and environment we may see, but for our own."""
+    spared, found = ancestors(), []
+    for one in psutil.process_iter():
+        if one.pid in spared:
+            continue
+        try:
+            argv = tuple(one.cmdline())
+            if argv:
+                found.append(Command(one.pid, argv, one.cwd(), one.environ()))
+        except (psutil.Error, OSError):
+            continue  # another user's, protected by the system, or gone by now
+    return found
+
+
 # ---- the environment marker -------------------------------------------------------------
 
 

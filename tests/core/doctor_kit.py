@@ -101,7 +101,7 @@ class Patient:
         self.claude = layout.root / "bin" / "claude"
         self.write("bin/claude", CLAUDE, mode=0o700)
         self.write("schedules/triggers/inbox-processor.md", "Read the inbox.\n")
-        self.toml('[cadence.inbox-processor]\nschedule = "*/5 * * * *"\n')
+        self.toml('[cadence.inbox-processor]\nschedule = "*/5 * * * *"\nproducer = "consumer"\n')
         self.entries = {
             "ANTHROPIC_API_KEY": KEY,
             "ANTHROPIC_BASE_URL": api_url,

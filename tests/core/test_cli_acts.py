@@ -406,6 +406,41 @@ def test_wrong_settings_are_listed_line_by_line_and_nothing_starts(shell: Shell)
 # ---- doctor and demo -----------------------------------------------------------------------
 
 
+def test_doctor_repairs_only_when_asked_and_says_what_first(shell: Shell) -> None:
+    layout = shell.layout
+    layout.env_file.write_text("A=1\n")
+    layout.env_file.chmod(0o644)
+    layout.trash.rmdir()
+    assert shell("doctor", "env.permissions", "bus.folders", "--offline").code == 1
+    dry = shell("doctor", "bus.folders", "--offline", "--fix", "--dry-run")
+    assert "would make the folder state/cadence-bus/trash" in dry.out
+    assert not layout.trash.exists() and layout.env_file.stat().st_mode & 0o777 == 0o644
+    done = shell("doctor", "env.permissions", "bus.folders", "--offline", "--fix")
+    assert done.code == 0
+    assert done.out.index("will  take .env away") < done.out.index("done  take .env away")
+    assert layout.trash.is_dir() and layout.env_file.stat().st_mode & 0o777 == 0o600
+    again = shell("doctor", "bus.folders", "--offline", "--fix")
+    assert "nothing that can safely be repaired" in again.out
+
+
+def test_doctor_tells_programs_what_it_repaired(shell: Shell) -> None:
+    shell.layout.trash.rmdir()
+    document = shell("doctor", "bus.folders", "--offline", "--fix", "--json").document
+    assert document["repairs"] == [
+        {"check": "bus.folders", "what": "make the folder state/cadence-bus/trash", "done": True,
+         "error": None}
+    ]  # fmt: skip
+    assert document["findings"][0]["status"] == "ok"
+
+
+def test_doctor_repairs_nothing_where_nothing_may_be_changed(shell: Shell) -> None:
+    shell.layout.trash.rmdir()
+    refused = shell("--read-only", "doctor", "bus.folders", "--fix")
+    assert (refused.code, shell.layout.trash.exists()) == (1, False)
+    assert shell("--read-only", "doctor", "bus", "--offline", "--fix", "--dry-run").code == 0
+    assert shell("doctor", "--dry-run").code == 2
+
+
 def test_doctor_prints_a_line_a_check_and_the_same_as_json(shell: Shell) -> None:
     done = shell("doctor", "bus", "--offline")
     assert done.code in (0, 1, 3)

@@ -356,6 +356,23 @@ def test_a_webhook_is_told_in_words_and_in_data(agent_root: Layout, server: Serv
     one.close()
 
 
+def test_without_room_for_a_thread_it_is_said_and_the_next_notice_brings_both(
+    agent_root: Layout, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    one = sender(agent_root, webhook(server, min_interval=0))
+    with monkeypatch.context() as crowded:
+        crowded.setattr(threading.Thread, "start", refuse)
+        one.post(change(text="first", key="a"))
+    assert [entry["stage"] for entry in read_journal(agent_root, limit=5)] == ["notice_delayed"]
+    one.post(change(text="second", key="b"))
+    wait_until(lambda: server.got, 10)
+    assert [notice["text"] for notice in server.got[0]["notices"]] == ["first", "second"]
+    one.close()
+
+
 def test_what_fails_is_tried_again_and_told_once(agent_root: Layout, server: Server) -> None:
     server.codes = [500, 503, 200]
     one = sender(agent_root, webhook(server, min_interval=0))

@@ -7,6 +7,7 @@ from maestro_core.doctor.checks import (
     bus,
     claude,
     config,
+    consoles,
     consumer,
     disk,
     env_file,
@@ -16,6 +17,7 @@ from maestro_core.doctor.checks import (
     prompts,
     queue,
     terminal,
+    timers,
 )
 from maestro_core.doctor.context import Check
 
@@ -25,10 +27,12 @@ CHECKS: tuple[Check, ...] = (
     *api_key.CHECKS,
     *claude.CHECKS,
     *config.CHECKS,
+    *timers.CHECKS,
     *prompts.CHECKS,
     *bus.CHECKS,
     *disk.CHECKS,
     *consumer.CHECKS,
+    *consoles.CHECKS,
     *processes.CHECKS,
     *queue.CHECKS,
     *machine.CHECKS,
