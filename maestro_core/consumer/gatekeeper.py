@@ -84,10 +84,20 @@ class Gatekeeper:
     def refresh(self) -> None:
         """A new pass: read the markers, close what ran out. OSError: they cannot be read."""
         self.session_started = False
-        self._read_markers()
+        self.read_markers()
         self._age_circuits()
         self._age_hold()
         self._watch_budgets()
+
+    def read_markers(self) -> None:
+        """What operators want now. The stop first: it needs no listing, so it works when nothing
+        else can be read. Raises OSError."""
+        before = self.stop
+        if self.stop_now():
+            self._engage(before)
+        elif before is not None:
+            self._ports.journal.write("info", "emergency_stop_cleared")
+        self.paused = read_paused(self._ports.layout, self._ports.fs)
 
     def defer(self, cadence: str) -> bool:
         """Its guard wants a sub-session and no slot is free; True when that is news."""
@@ -129,15 +139,6 @@ class Gatekeeper:
             self._ports.journal.write(
                 "warn", stage, cadence=cadence, waiting=waiting, retry_at=retry_at
             )
-
-    def _read_markers(self) -> None:
-        """The stop first: it needs no listing, so it works when nothing else can be read."""
-        before = self.stop
-        if self.stop_now():
-            self._engage(before)
-        elif before is not None:
-            self._ports.journal.write("info", "emergency_stop_cleared")
-        self.paused = read_paused(self._ports.layout, self._ports.fs)
 
     def _engage(self, before: EmergencyStop | None) -> None:
         stop = self.stop

@@ -154,6 +154,7 @@ class Consumer:
             return
         self.flights.land(flight)
         try:
+            self.keeper.read_markers()  # it may have asked for long
             if self.stopping or self.keeper.stop is not None:
                 reason = "shutdown" if self.stopping else "emergency_stop"
                 self.settler.put_back(flight.claim, reason=reason)

@@ -4,6 +4,7 @@ A command is applied at most once for each ack: the ack is durable before the co
 goes, and a command whose ack is already there is only cleared away. What is no command goes
 to quarantine with a reason; a file that may still be being written waits.
 
+Who waits for what was no command gets an ack that refuses it.
 Called from the thread that holds consumer.lock.
 """
 
@@ -11,13 +12,14 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 from pathlib import Path
 
 import msgspec
 
 from maestro_core import files
 from maestro_core.clock import Clock, iso, parse_iso
-from maestro_core.control.commands import Ack, Command
+from maestro_core.control.commands import Ack, Command, Outcome
 from maestro_core.files import FileSystem
 from maestro_core.layout import NAME, Layout
 
@@ -63,13 +65,17 @@ class Mailbox:
 
     def acknowledge(self, ack: Ack) -> None:
         """Store the outcome, then remove the command. The ack is on disk when this returns."""
-        path = self._layout.acks / f"{ack.id}.json"
-        self._fs.make_folder(self._layout.acks)
-        files.replace(self._fs, self._layout.tmp, path, encode(ack))
+        path = self._store(ack)
         files.remove(self._fs, self._layout.control / f"{ack.id}.json")
         if self._clock.steady() >= self._next_prune:
             self._next_prune = self._clock.steady() + _PRUNE_EVERY
             self.prune(self._fs.modified(path) - KEEP_ACKS)  # the file system's own clock
+
+    def _store(self, ack: Ack) -> Path:
+        path = self._layout.acks / f"{ack.id}.json"
+        self._fs.make_folder(self._layout.acks)
+        files.replace(self._fs, self._layout.tmp, path, encode(ack))
+        return path
 
     def prune(self, older_than: float) -> int:
         """Drop acks from before that wall time; how many there were."""
@@ -87,11 +93,11 @@ class Mailbox:
     def _take(self, name: str) -> Command | None:
         """The command in that file, or None once it is dealt with or has to wait."""
         path = self._layout.control / name
-        if self._fs.exists(self._layout.acks / name):
-            files.remove(self._fs, path)
-            return None
         try:
-            return decode(name, self._fs.read(path, COMMAND_LIMIT))
+            command = decode(name, self._fs.read(path, COMMAND_LIMIT))
+            if not self._is_answered(command.id):
+                return command
+            files.remove(self._fs, path)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -102,6 +108,9 @@ class Mailbox:
             if not self._is_young(path):
                 self._set_aside(path, str(error))
         return None
+
+    def _is_answered(self, command_id: str) -> bool:
+        return self._fs.exists(self._layout.acks / f"{command_id}.json")
 
     def _is_young(self, path: Path) -> bool:
         try:
@@ -127,6 +136,13 @@ class Mailbox:
         }
         beside = target.with_name(f"{target.name[:200]}.reason.json")
         files.replace(self._fs, self._layout.tmp, beside, _json(note))
+        command_id = path.name.removesuffix(".json")
+        if NAME.match(command_id) and not self._is_answered(command_id):
+            self._store(self._refusal(command_id, note))  # somebody may be waiting for it
+
+    def _refusal(self, command_id: str, note: dict[str, str]) -> Ack:
+        outcome = Outcome(command_id, False, note["reason"])
+        return Ack(id=command_id, ok=False, at=note["at"], by_pid=os.getpid(), outcomes=(outcome,))
 
 
 def encode(document: Command | Ack) -> bytes:

@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 
 from maestro_core.consumer.breaker import (
     CLOSED,
+    LONGEST_FORCED,
     BreakerPolicy,
     after_expiry,
     after_failure,
+    after_success,
     capped,
     forced_open,
     gate,
@@ -114,6 +116,21 @@ def test_stored_deadlines_are_cut_to_their_full_length_when_the_clock_jumped_bac
     stored = CadenceState(failures=3, open_until=NOW + 86400, next_allowed_at=NOW + 86400)
     found = capped(stored, NOW, POLICY)
     assert (found.open_until, found.next_allowed_at) == (NOW + 1800, NOW + 120)
+
+
+@pytest.mark.parametrize("failures", [0, 2, 9])
+def test_what_an_operator_forced_open_stays_so_whatever_its_last_run_came_to(failures: int) -> None:
+    forced = forced_open(CadenceState(failures=failures), NOW, 7200)
+    for state in (after_failure(forced, NOW + 1, POLICY), after_success(forced, NOW + 1)):
+        assert (state.open_until, state.forced) == (NOW + 7200, True)
+    assert after_success(forced, NOW + 7200) == CLOSED
+
+
+def test_no_circuit_is_forced_open_for_longer_than_the_longest_time() -> None:
+    assert forced_open(CLOSED, NOW, 1e12).open_until == NOW + LONGEST_FORCED
+    stored = CadenceState(open_until=NOW + 10 * LONGEST_FORCED, forced=True)
+    assert capped(stored, NOW, POLICY).open_until == NOW + LONGEST_FORCED
+    assert not capped(CadenceState(open_until=NOW - 1, forced=True), NOW, POLICY).forced
 
 
 def test_what_an_operator_forced_open_keeps_its_own_length() -> None:

@@ -124,7 +124,20 @@ def test_what_is_no_command_goes_to_quarantine_with_its_bytes_and_a_reason(
     assert [one.id for one in mailbox.pending()] == ["good"]
     assert "not an operator command" in quarantined(agent_root)["bad.json"]
     assert (agent_root.quarantine / "bad.json").read_bytes() == content
-    assert os.listdir(agent_root.control / "acks") == []
+    refusal = read_json(agent_root.acks / "bad.json")
+    assert (refusal["id"], refusal["ok"]) == ("bad", False)
+    assert "not an operator command" in refusal["outcomes"][0]["detail"]
+
+
+def test_what_bears_no_possible_id_is_refused_without_an_ack(
+    agent_root: Layout, mailbox: Mailbox, clock: FakeClock
+) -> None:
+    path = agent_root.control / "no name.json"
+    path.write_text("{}")
+    age(path, clock, YOUNG + 1)
+    assert mailbox.pending() == []
+    assert list(quarantined(agent_root)) == ["no name.json"]
+    assert os.listdir(agent_root.acks) == []
 
 
 def test_a_file_that_is_still_being_written_waits(

@@ -107,6 +107,23 @@ def test_a_lock_that_is_a_link_or_a_folder_is_an_error_and_not_followed(layout: 
     assert not (layout.root / "elsewhere").exists()
 
 
+def test_a_full_disk_neither_leaks_the_lock_nor_refuses_it(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_args: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    monkeypatch.setattr(os, "ftruncate", full)
+    owned = Ownership.acquire(layout, what="daemon")
+    assert holder(layout) == "it left no name"
+    with pytest.raises(Busy):
+        Ownership.acquire(layout, what="console")
+    owned.release()
+    Ownership.acquire(layout, what="console").release()
+    assert not is_locked(layout)
+
+
 def test_a_holder_without_a_name_is_named_as_such(layout: Layout) -> None:
     layout.bus.mkdir(parents=True)
     layout.consumer_lock.write_text("\x1b[2J{")
