@@ -208,6 +208,7 @@ def run_console(
         theme=config.theme, keymap=config.keymap, driver_class=TerminalDriver,
     )  # fmt: skip
     app.faults, app.demo = config.problems, demo
+    app.keeps_board = not (demo or read_only)
     if not demo:
         add_agents(
             app, roots or listed_roots(os.environ).roots,

@@ -42,6 +42,8 @@ class BaseApp(WiredApp):
                 NoColor() if isinstance(one, Monochrome) else one for one in self._filters
             ]
         self.backend = backend
+        self.keeps_board = False
+        """What the board shows at the end is kept for the next start."""
         self.keymap_of_user = dict(keymap or {})
         self.snapshot: Snapshot | None = None
         """What is shown; None = nothing was read yet."""
@@ -98,6 +100,14 @@ class BaseApp(WiredApp):
             await self._typed.take(event)
         else:
             await super().on_event(event)
+
+    def exit(self, *args: Any, **rest: Any) -> None:
+        """Leave, whatever the reason."""
+        if self.keeps_board and self.is_running:
+            from maestro_tui.splash.keep import keep_board
+
+            keep_board(self)
+        super().exit(*args, **rest)
 
     # ---- nothing ends the console but its person ------------------------------------------
 

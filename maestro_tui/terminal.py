@@ -21,6 +21,7 @@ from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 
 from maestro_tui.messages import Shutdown
+from maestro_tui.splash import screen as splash
 from maestro_tui.wire.outlet import Outlet
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class TerminalDriver(LinuxDriver):
     """Textual's driver with a reader that survives what real terminals do."""
 
     wire: Wire | None = None
+    _entered = False
 
     def __init__(self, app: App[Any], **rest: Any) -> None:
         super().__init__(app, **rest)
@@ -54,8 +56,16 @@ class TerminalDriver(LinuxDriver):
         queue = getattr(self._writer_thread, "_queue", None)
         return queue.qsize() if queue is not None else 0
 
+    def write(self, data: str) -> None:
+        """Textual's, but for entering a screen that the splash is on: some would clear it."""
+        if self._entered and data == splash.ENTER:
+            self._entered = False
+            return
+        super().write(data)
+
     def start_application_mode(self) -> None:
         self.outlet.start_again()
+        self._entered = splash.hand_over()
         super().start_application_mode()  # type: ignore[no-untyped-call]
         if self.wire is not None:
             self.wire.open()

@@ -40,6 +40,10 @@ class Canvas(Widget):
         """The lines of the whole widget, from the top; missing ones are blank."""
         raise NotImplementedError
 
+    def plain(self) -> list[str]:
+        """The lines as they were painted last, without their styles."""
+        return [text.plain for text in self._texts]
+
     def repaint(self) -> None:
         """Compare what should be shown with what is, and mark the difference as dirty."""
         if not self.is_mounted or not self.size:
