@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
 from msgspec import to_builtins
 
@@ -10,7 +11,8 @@ from maestro_core.cli.main import Context
 from maestro_core.cli.output import Printer, printer_for
 from maestro_core.control.commands import Ack
 from maestro_core.control.operator import Operator, current_actor
-from maestro_core.layout import Layout
+from maestro_core.layout import NAME, Layout
+from maestro_core.settings import examine_settings
 
 MOST_LINES = 20
 
@@ -29,6 +31,18 @@ class Desk:
             on_wait=lambda who: self.printer.note(f"waiting for {who}"),
         )
         self._as_json: bool = arguments.json
+
+    def warn_unknown(self, cadences: Sequence[str]) -> None:
+        """A name that nothing here bears may be a slip of the fingers: say so, and do it."""
+        configured = examine_settings(self.layout).settings.cadences
+        for cadence in cadences:
+            if not NAME.match(cadence) or cadence in configured:
+                continue
+            if not self.layout.prompt(cadence).exists():
+                self.printer.note(
+                    f"note: no cadence is called {cadence}: it is not in config/cadences.toml"
+                    " and has no prompt"
+                )
 
     def tell(self, ack: Ack, done_word: str = "done") -> int:
         """Print what came of it: done on stdout, refused on stderr; the exit code.

@@ -27,6 +27,8 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     if arguments.json:
         printer.document({"cadences": [documents.cadence(view) for view in snapshot.cadences]})
         return 0
+    if snapshot.consumer.settings_error:
+        printer.note(f"settings: {snapshot.consumer.settings_error}")
     printer.table(*rows(snapshot))
     if not snapshot.cadences:
         printer.note("no cadence is known here: none in config/cadences.toml, no prompt, no tick")

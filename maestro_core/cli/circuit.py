@@ -38,6 +38,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     given = getattr(arguments, "seconds", None)
     seconds = duration(given) if given is not None else None
     desk = Desk(context, arguments)
+    desk.warn_unknown(arguments.cadences)
     ack = desk.operator.submit(
         _VERBS[arguments.verb], arguments.cadences, reason=arguments.reason, seconds=seconds
     )

@@ -20,4 +20,5 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     desk = Desk(context, arguments)
     if arguments.verb == "resume":
         return desk.tell(desk.operator.resume(arguments.cadence))
+    desk.warn_unknown([arguments.cadence])
     return desk.tell(desk.operator.pause(arguments.cadence, arguments.reason))

@@ -31,7 +31,7 @@ def rows_from_journal(entries: Iterable[Entry]) -> list[RunRow]:
         run_id, stage = entry.get("run_id"), entry.get("stage")
         if not isinstance(run_id, str):
             continue
-        if stage == "subsession_spawn":
+        if stage in ("subsession_spawn", "inline_spawn"):
             rows[run_id] = _begun(run_id, entry)
         elif stage in _ENDS and run_id in rows:
             rows[run_id] = _ended(rows[run_id], entry, _ENDS[stage])

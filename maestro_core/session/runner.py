@@ -197,7 +197,8 @@ class SubSessionLauncher:
         except LedgerTrouble as error:
             self._trouble(spec, error)
         self._journal.write(
-            "info", "subsession_spawn", id=spec.tick.id, cadence=spec.tick.cadence,
+            "info", "inline_spawn" if spec.command else "subsession_spawn",
+            id=spec.tick.id, cadence=spec.tick.cadence,
             run_id=spec.run_id, attempt=spec.tick.attempts, bin=plan.argv[0], pid=child.pid,
             stdout=str(logs.stdout), stderr=str(logs.stderr),
         )  # fmt: skip

@@ -56,6 +56,7 @@ class SubSession:
         self._cause: Cause | None = None
         self._interrupted = False
         self._result: RunResult | None = None
+        self._timeout_at = 0.0
         self._due = self._begun + spec.timeout_seconds
         self._result_since: float | None = None
         self._next_look = 0.0
@@ -80,14 +81,16 @@ class SubSession:
 
     def running(self) -> Running:
         clock = self._around.clock
-        left = self._begun + self.spec.timeout_seconds - clock.awake()
+        timeout_at = clock.wall() + self._begun + self.spec.timeout_seconds - clock.awake()
+        if abs(timeout_at - self._timeout_at) > 1.0:  # only a jump or a sleep moves it: the two
+            self._timeout_at = timeout_at  # clocks differ by a ms at each look
         return Running(
             run_id=self.spec.run_id,
             tick_id=self.spec.tick.id,
             cadence=self.spec.tick.cadence,
             pid=self._child.pid,
             started_at=self._started_at,
-            timeout_at=iso(clock.wall() + left),
+            timeout_at=iso(self._timeout_at),
             stdout_path=str(self._logs.stdout),
             stderr_path=str(self._logs.stderr),
             attempt=self.spec.tick.attempts,

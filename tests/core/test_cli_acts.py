@@ -115,6 +115,18 @@ def test_a_root_that_has_no_bus_yet_gets_one(
 # ---- acts ----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("words", [["pause", "mmemo"], ["circuit", "open", "mmemo"]])
+def test_a_cadence_that_nobody_knows_is_held_and_the_name_is_doubted(
+    shell: Shell, words: list[str]
+) -> None:
+    done = shell(*words)
+    assert done.code == 0 and done.out.startswith("mmemo: ")
+    assert "no cadence is called mmemo" in done.err
+    shell.layout.triggers.mkdir(parents=True, exist_ok=True)
+    shell.layout.prompt("mmemo").write_text("Do it.\n")
+    assert shell(*words).err == ""
+
+
 def test_pause_and_resume(shell: Shell) -> None:
     assert shell("pause", "memo", "--reason", "R").out == "memo: paused\n"
     assert read_json(shell.layout.paused / "memo.json")["reason"] == "R"
@@ -391,6 +403,14 @@ def test_a_second_consumer_is_refused_and_the_first_is_named(shell: Shell) -> No
     owner.release()
     assert process.returncode == 1
     assert f"pid {os.getpid()}" in err
+
+
+def test_cadences_are_listed_with_what_is_wrong_with_their_settings(shell: Shell) -> None:
+    shell.layout.cadences_toml.parent.mkdir(parents=True, exist_ok=True)
+    shell.layout.cadences_toml.write_text("[cadence.memo\n")
+    done = shell("cadences")
+    assert done.code == 0
+    assert "settings: " in done.err and "cadences.toml" in done.err
 
 
 def test_wrong_settings_are_listed_line_by_line_and_nothing_starts(shell: Shell) -> None:

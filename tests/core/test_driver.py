@@ -15,11 +15,14 @@ from typing import Any
 
 import pytest
 
+from maestro_core.bus.directory import DirectoryEngine
 from maestro_core.consumer.driver import Driver
-from maestro_core.errors import Busy
+from maestro_core.consumer.ownership import is_locked
+from maestro_core.errors import Busy, SettingsError
 from maestro_core.journal import read_journal
 from maestro_core.layout import Layout
 from maestro_core.session.ledger import Ledger
+from maestro_core.session.runner import SubSessionLauncher
 from tests.support import read_json, wait_until, write_tick
 
 CLAUDE = """#!/bin/sh
@@ -189,3 +192,63 @@ def test_housekeeping_drops_old_logs_and_old_rows_of_the_ledger(root: Layout) ->
     Driver(root, mode="daemon").run(until_idle=True)
     assert Ledger.open(root.ledger, read_only=True).rows() == []
     assert files(root.subsessions) == []
+
+
+def test_what_was_opened_is_closed_whatever_fails_on_the_way(
+    root: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[str] = []
+
+    class Failing(SubSessionLauncher):
+        def prepare(self) -> None:
+            raise RuntimeError("no room")
+
+        def close(self) -> None:
+            closed.append("launcher")
+            raise OSError(5, "Input/output error")
+
+    class Watched(DirectoryEngine):
+        def close(self) -> None:
+            closed.append("engine")
+            super().close()
+
+    class Counted(Ledger):
+        def close(self) -> None:
+            closed.append("ledger")
+            super().close()
+
+    monkeypatch.setattr("maestro_core.session.runner.SubSessionLauncher", Failing)
+    monkeypatch.setattr("maestro_core.bus.directory.DirectoryEngine", Watched)
+    monkeypatch.setattr("maestro_core.consumer.driver.Ledger", Counted)
+    feed = Closing()
+    with pytest.raises(OSError, match="Input/output error"):
+        Driver(root, mode="daemon", feed=feed).run()
+    assert closed == ["launcher", "engine", "ledger"]
+    assert feed.closed
+    assert not is_locked(root)
+
+
+def test_a_consumer_that_refuses_its_settings_closes_its_feed_and_is_never_said_to_run(
+    root: Layout,
+) -> None:
+    root.cadences_toml.write_text("[consumer]\npoll_secs = 1\n")
+    feed, started = Closing(), threading.Event()
+    with pytest.raises(SettingsError):
+        Driver(root, mode="daemon", feed=feed, on_start=started.set).run()
+    assert feed.closed and not started.is_set()
+
+
+class Closing:
+    """A feed without news that knows whether it was closed."""
+
+    degraded: str | None = None
+    closed = False
+
+    def wait(self, timeout: float) -> frozenset[Any]:
+        return frozenset()
+
+    def wake(self) -> None:
+        """Nobody waits."""
+
+    def close(self) -> None:
+        self.closed = True

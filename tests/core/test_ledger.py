@@ -264,7 +264,8 @@ def test_what_the_journal_tells_fills_a_new_ledger() -> None:
 def test_every_end_in_the_journal_has_its_outcome(
     stage: str, more: dict[str, object], outcome: str | None
 ) -> None:
-    spawn = {"ts": iso(START), "stage": "subsession_spawn", "run_id": "r1"}
+    begun = "inline_spawn" if stage == "inline_completed" else "subsession_spawn"
+    spawn = {"ts": iso(START), "stage": begun, "run_id": "r1"}
     (found,) = rows_from_journal(
         [spawn, {"ts": iso(START), "stage": stage, "run_id": "r1", **more}]
     )

@@ -98,6 +98,18 @@ def test_a_run_gets_no_descriptor_of_ours_and_the_usual_signals(bench: Bench) ->
     assert ignored.ok and ignored.stderr_path is None, sigpipe
 
 
+def test_the_end_of_its_time_is_told_the_same_at_every_look(bench: Bench) -> None:
+    bench.script("exec sleep 600")
+    work = bench.start()
+    told = set()
+    for _ in range(50):
+        told.add(work.running().timeout_at)
+        work.poll()
+    work.stop("shutdown", at_once=True)
+    bench.finish(work)
+    assert len(told) == 1
+
+
 def test_the_wake_comes_when_the_run_ends(bench: Bench) -> None:
     bench.script("exit 0")
     woken = threading.Event()
@@ -570,6 +582,7 @@ def test_a_handler_gets_its_tick_on_stdin(bench: Bench) -> None:
     bench.script("cat; echo $MAESTRO_CADENCE $1 >&2", name="handler.sh")
     tick = Tick(id="t1", cadence="heartbeat", attempts=1, payload={"a": "@/etc/x"})
     result = bench.finish(bench.start(tick=tick, command=("./handler.sh", "now")))
+    assert bench.journal.of("inline_spawn") and not bench.journal.of("subsession_spawn")
     assert result.ok
     document = json.loads(Path(result.stdout_path or "").read_text())
     assert (document["id"], document["payload"]) == ("t1", {"a": "@/etc/x"})
