@@ -34,6 +34,7 @@ INPUT = "tests/core/test_engine_input.py::"
 KILLS = "tests/catalogue/test_kills.py::"
 LOGCAP = "tests/core/test_session_logcap.py::"
 MACHINE = "tests/core/test_doctor_machine.py::"
+NAMESAKES = "tests/core/test_engine_namesakes.py::"
 OWNERS = "tests/catalogue/test_owners.py::"
 OWNER = "tests/core/test_ownership.py::"
 RESOURCES = "tests/catalogue/test_resources.py::"
@@ -47,6 +48,10 @@ VERSIONS = "tests/catalogue/test_versions.py::"
 WATCH = "tests/core/test_watch.py::"
 WRITES = "tests/catalogue/test_writes.py::"
 
+MIXTURE = (
+    "tests/core/crash/test_machine.py::"
+    "test_any_mixture_of_events_loses_nothing_and_drains_in_the_end"
+)
 ZOO = HOSTILE + "test_what_is_no_tick_is_set_aside_as_it_came_and_the_next_one_runs"
 WHOLE_ZOO = HOSTILE + "test_the_whole_zoo_at_once_and_the_installed_program"
 
@@ -59,6 +64,8 @@ ROWS = (
             CRASH + "test_kills_in_longer_histories",
             KILLS + "test_a_kill_before_any_call_on_real_files_is_recovered",
             KILLS + "test_a_command_that_is_killed_leaves_a_whole_tick_or_none",
+            KILLS + "test_a_consumer_that_is_killed_again_and_again_under_load_loses_nothing",
+            MIXTURE,
             DRIVER + "test_after_kill_9_nothing_runs_twice_and_the_tick_comes_back",
         ),
         "real, and a disk in memory for every longer history",
@@ -69,6 +76,7 @@ ROWS = (
         (
             CRASH + "test_no_history_of_seven_verbs_loses_anything_to_a_power_cut",
             CRASH + "test_with_any_one_write_left_out_the_suite_turns_red",
+            MIXTURE,
             SIMULATION + "test_three_weeks_keep_every_invariant_and_the_queue_drains",
         ),
         "a disk in memory that lays out every legal state of the platter",
@@ -500,6 +508,9 @@ ROWS = (
             WRITES + "test_a_temp_name_that_is_taken_is_not_written_over",
             WRITES + "test_an_enqueue_never_covers_a_file_that_another_program_dropped",
             FILES + "test_of_many_who_publish_one_name_exactly_one_wins",
+            NAMESAKES + "test_a_dead_letter_never_displaces_an_older_one_with_its_id",
+            NAMESAKES + "test_each_of_two_letters_is_retried_and_discarded_by_its_own_id",
+            NAMESAKES + "test_a_tick_that_goes_back_sets_a_file_with_its_id_aside",
         ),
     ),
     Row(
