@@ -52,7 +52,7 @@ class BoardScreen(ListScreen[Cadence]):
         rows = [_row(view, snapshot.consumer, known.get(view.name)) for view in snapshot.cadences]
         same = len(rows) == len(self.all_rows) and all(map(is_, rows, self.all_rows))
         if same and self.loaded:
-            self.tick(self.console.now)
+            self._show_live()  # the rows' times move with the next second
         else:
             self.loaded = True
             self.take(rows)
