@@ -13,11 +13,13 @@ from msgspec.structs import replace
 from maestro_core.clock import Clock
 from maestro_core.layout import Layout
 from maestro_core.models import RunResult
-from maestro_core.session.ledger import Ledger
+from maestro_core.session.ledger import Ledger, LedgerTrouble
 from maestro_core.settings import Settings
 
 RESULT_GRACE = 20.0
 BACKGROUND_GRACE = 300.0
+RECENT = 20
+"""Runs that say what is usual for a cadence."""
 
 
 class Writes(Protocol):
@@ -60,6 +62,15 @@ def limits_of(settings: Settings) -> Limits:
     """The limits that the settings ask for."""
     consumer = settings.consumer
     return Limits(int(consumer.log_cap_mb * (1 << 20)), consumer.api_retry_cap)
+
+
+def usual_seconds(ledger: Ledger, cadence: str) -> float:
+    """How long the longest of the cadence's last good runs took; 0 = nobody knows."""
+    try:
+        rows = ledger.rows(cadence=cadence, limit=RECENT)
+    except LedgerTrouble:
+        return 0.0
+    return max((row.duration or 0.0 for row in rows if row.outcome == "ok"), default=0.0)
 
 
 def oom_kills() -> int:

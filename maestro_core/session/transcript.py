@@ -46,9 +46,16 @@ class Retry(Struct, frozen=True):
     """Seconds until it tries."""
 
     def words(self) -> str:
-        named = self.error if self.error not in ("", "unknown") else "no answer"
-        cause = str(self.status) if self.status else named
-        return f"retry {self.attempt} of {self.limit}, {cause}"
+        return f"{self.count()}, {self.status or self._named()}"
+
+    def count(self) -> str:
+        return f"retry {self.attempt} of {self.limit}"
+
+    def cause(self) -> str:
+        return f"{self.status} {self.error}".strip() if self.status else self._named()
+
+    def _named(self) -> str:
+        return self.error if self.error not in ("", "unknown") else "no answer"
 
 
 class Result(Struct, frozen=True):
@@ -223,7 +230,8 @@ class Transcript:
             number_of(event, "retry_delay_ms") / 1000,
         )  # fmt: skip
         self._phase = "retrying"
-        self._step("retry", self.retry.words(), offset, at, self.retry.error, ok=False)
+        retry = self.retry
+        self._step("retry", retry.count(), offset, at, retry.cause(), ok=False)
 
     def _assistant(self, event: Event, offset: int, at: float | None) -> None:
         message = dict_of(event, "message")

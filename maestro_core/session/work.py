@@ -27,7 +27,7 @@ from maestro_core.session.logs import RunLogs, tail
 from maestro_core.session.outcome import Cause, Ending, Tails, conclude
 from maestro_core.session.output import Output
 from maestro_core.session.recognise import class_of_errno
-from maestro_core.session.surroundings import Surroundings, masked, oom_kills
+from maestro_core.session.surroundings import Surroundings, masked, oom_kills, usual_seconds
 
 Phase = Literal["running", "ending", "killing", "gone"]
 
@@ -66,7 +66,7 @@ class SubSession:
         self._caps = [LogCap(path, around.limits.log_cap) for path in (logs.stdout, logs.stderr)]
         self._output = Output(logs.stdout, self._caps[0])
         self._caps_wanted = self._caps_done = False
-        self._liveness = Liveness(self._begun)
+        self._liveness = Liveness(self._begun, usual_seconds(around.ledger, spec.tick.cadence))
         self._oom_kills = oom_kills()
 
     def listen(self) -> None:
@@ -170,8 +170,11 @@ class SubSession:
     def _look(self, now: float, *, force: bool = False) -> None:
         if force or now >= self._next_look:
             self._next_look = now + LOOK_SECONDS
-            cpu = sum(one.cpu for one in self._family.look())
-            self._liveness.note(now, self._output.transcript.lines.offset, cpu)
+            members = self._family.look()
+            cpu = sum(one.cpu for one in members)
+            own = {self._child.pid, self._child.keeper[0]}
+            tools = sum(one.pid not in own for one in members)
+            self._liveness.note(now, self._output.transcript.lines.offset, cpu, tools)
 
     # ---- the end ------------------------------------------------------------------------
 
