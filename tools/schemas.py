@@ -46,13 +46,23 @@ def schemas() -> dict[str, dict[str, Any]]:
 
 
 def schema(name: str, of: Any) -> dict[str, Any]:
-    made = msgspec.json.schema(of)
+    made: dict[str, Any] = steady(msgspec.json.schema(of))
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": name,
         "description": " ".join((of.__doc__ or "").split()),
         **made,
     }
+
+
+def steady(made: Any) -> Any:
+    """The same whatever the version of msgspec: alternatives in one order, null last."""
+    if isinstance(made, dict):
+        found = {name: steady(value) for name, value in made.items()}
+        if "anyOf" in found:
+            found["anyOf"].sort(key=lambda one: (one.get("type") == "null", json.dumps(one)))
+        return found
+    return [steady(one) for one in made] if isinstance(made, list | tuple) else made
 
 
 def text(document: dict[str, Any]) -> str:
