@@ -8,7 +8,7 @@ One thread. Trouble with the disk is OSError, for the engine to explain.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from maestro_core.bus import codec, twins
@@ -166,6 +166,15 @@ class Claims:
         self._leaving.discard(claim.token)
         self._dying.pop(claim.token, None)
         self._forget(tick_id)
+
+    def lost(self, claims: Sequence[Claim]) -> list[Claim]:
+        """Those whose file does not bear their token; one that is being settled is not lost."""
+        return [
+            claim
+            for claim in claims
+            if claim.token not in self._leaving
+            and self._signature(claim.tick.id).get("token") != claim.token
+        ]
 
     def _check(self, claim: Claim) -> None:
         tick_id = claim.tick.id

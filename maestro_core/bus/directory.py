@@ -53,6 +53,8 @@ class DirectoryEngine:
     error yet: the first verb that needs it says so, and the bus is opened once it is back.
     """
 
+    shared = False
+
     def __init__(
         self,
         layout: Layout,
@@ -135,6 +137,10 @@ class DirectoryEngine:
         with self.explained("cannot recover claims"):
             self._finish_moves()  # without a look at the inbox: the first claim waits for one
             return recovery.abandoned(self)
+
+    def heartbeat(self, claims: Sequence[Claim]) -> list[Claim]:
+        with self.explained("cannot look after claims"):
+            return self.claims.lost(claims)
 
     def _take(self, key: codec.Key, held: Callable[[str], bool]) -> Claim | None:
         """Try for one tick. None: the index has learned something; ask it again."""

@@ -24,6 +24,11 @@ from maestro_core.models import ActResult, Claim, Failure, Receipt, Tick, TickVi
 class Engine(Protocol):
     """See the module docstring for the guarantees."""
 
+    @property
+    def shared(self) -> bool:
+        """Whether other consumers claim from it too: then `abandoned` is asked again and again."""
+        ...
+
     def enqueue(self, tick: Tick) -> Receipt:
         """Add a waiting tick. FileExistsError if its id is already on the bus."""
         ...
@@ -63,6 +68,11 @@ class Engine(Protocol):
 
     def abandoned(self) -> list[Claim]:
         """Claims of consumers that are gone, taken over with new tokens. Idempotent."""
+        ...
+
+    def heartbeat(self, claims: Sequence[Claim]) -> list[Claim]:
+        """These are being worked on: their leases begin anew. Returns those that are lost, which
+        somebody else has or may take."""
         ...
 
     def counts(self) -> dict[Where | str, int]:

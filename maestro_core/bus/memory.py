@@ -46,6 +46,8 @@ class Store:
 class MemoryEngine:
     """See bus/engine.py for what it promises."""
 
+    shared = False
+
     def __init__(self, *, clock: Clock | None = None, store: Store | None = None) -> None:
         self.clock = clock or SystemClock()
         self.store = store or Store()
@@ -110,6 +112,9 @@ class MemoryEngine:
         for tick_id in set(self._views["claimed"]) - self._ours:
             self._adopted[tick_id] = self._sign(self._take("claimed", tick_id))
         return [self._adopted[tick_id] for tick_id in sorted(self._adopted)]
+
+    def heartbeat(self, claims: Sequence[Claim]) -> list[Claim]:
+        return [one for one in claims if self.store.tokens.get(one.tick.id) != one.token]
 
     def rejected(self) -> list[tuple[str, str]]:
         return []  # nothing that is no tick can get in

@@ -104,6 +104,12 @@ def forced_open(state: CadenceState, now: float, seconds: float) -> CadenceState
     return CadenceState(failures=state.failures, open_until=until, forced=True)
 
 
+def held_back(state: CadenceState, until: float) -> CadenceState:
+    """Not before `until`, whatever else holds it."""
+    next_allowed_at = max(state.next_allowed_at, until)
+    return CadenceState(state.failures, next_allowed_at, state.open_until, state.forced)
+
+
 def capped(state: CadenceState, now: float, policy: BreakerPolicy) -> CadenceState:
     """Deadlines read from a file, cut to their full length: a clock that jumped back
     may not keep a cadence shut for longer than it would have been at first."""

@@ -8,24 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from maestro_core.consumer.gates import GateBook
 from maestro_core.consumer.ports import Ports
 from maestro_core.consumer.trouble import Trouble
 from maestro_core.control.apply import Applier
 from maestro_core.control.commands import Ack, Command
-from maestro_core.control.mailbox import Mailbox
 
 
 class Desk:
     """`work` once a pass."""
 
     def __init__(
-        self, ports: Ports, gates: GateBook, mailbox: Mailbox, trouble: Trouble, *,
+        self, ports: Ports, trouble: Trouble, *,
         cancel: Callable[[str], bool], lift_budget: Callable[[str], None],
     ) -> None:  # fmt: skip
         self._ports = ports
-        self._gates = gates
-        self._mailbox = mailbox
         self._trouble = trouble
         self._cancel = cancel
         self._lift_budget = lift_budget
@@ -36,7 +32,7 @@ class Desk:
             self._answer(ack)
         commands: list[Command] = []
         with self._trouble.caught("cannot read commands"):
-            commands = self._mailbox.pending()
+            commands = self._ports.mailbox.pending()
         for command in commands:
             if command.id not in self._owed:
                 with self._trouble.caught(f"cannot apply {command.verb}"):
@@ -45,7 +41,7 @@ class Desk:
     def _apply(self, command: Command) -> None:
         ports = self._ports
         applier = Applier(
-            ports.engine, self._gates, ports.clock, ports.limits, cancel=self._cancel,
+            ports.engine, ports.gates, ports.clock, ports.limits, cancel=self._cancel,
             lift_budget=self._lift_budget,
         )  # fmt: skip
         ack = applier.apply(command)
@@ -58,5 +54,5 @@ class Desk:
 
     def _answer(self, ack: Ack) -> None:
         with self._trouble.caught("cannot answer a command"):
-            self._mailbox.acknowledge(ack)
+            self._ports.mailbox.acknowledge(ack)
             del self._owed[ack.id]

@@ -25,6 +25,8 @@ class Flight:
         self.work = work
         self.job = job
         self.result: RunResult | None = None
+        self.lost = False
+        """Somebody else has its claim: it is ended and never settled."""
 
     def stop_guard(self, kind: StopKind) -> None:
         """End a guard's processes: its tick goes back as that of a run would."""

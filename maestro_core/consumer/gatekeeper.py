@@ -10,14 +10,12 @@ from maestro_core.clock import iso
 from maestro_core.consumer.breaker import after_expiry, gate
 from maestro_core.consumer.budgets import Budgets
 from maestro_core.consumer.flight import Flights
-from maestro_core.consumer.gates import GateBook
+from maestro_core.consumer.gate_store import Gates
 from maestro_core.consumer.holds import (
     COUNTED,
     EmergencyStop,
     Held,
     SkipCounter,
-    read_emergency_stop,
-    read_paused,
 )
 from maestro_core.consumer.plan import takes_slot
 from maestro_core.consumer.ports import Ports
@@ -27,7 +25,7 @@ from maestro_core.models import Stats
 class Gatekeeper:
     """`refresh` once a pass, `held` as often as needed."""
 
-    def __init__(self, ports: Ports, gates: GateBook, flights: Flights, stats: Stats) -> None:
+    def __init__(self, ports: Ports, gates: Gates, flights: Flights, stats: Stats) -> None:
         self._ports = ports
         self._gates = gates
         self._flights = flights
@@ -71,7 +69,7 @@ class Gatekeeper:
 
     def stop_now(self) -> bool:
         """Ask the disk, not the memory of this pass, whether an emergency stop is engaged."""
-        self.stop = read_emergency_stop(self._ports.layout, self._ports.fs)
+        self.stop = self._ports.markers.emergency_stop()
         return self.stop is not None
 
     def anything_claimable(self) -> bool:
@@ -97,7 +95,7 @@ class Gatekeeper:
             self._engage(before)
         elif before is not None:
             self._ports.journal.write("info", "emergency_stop_cleared")
-        self.paused = read_paused(self._ports.layout, self._ports.fs)
+        self.paused = self._ports.markers.paused()
 
     def defer(self, cadence: str) -> bool:
         """Its guard wants a sub-session and no slot is free; True when that is news."""
@@ -155,10 +153,9 @@ class Gatekeeper:
     def _age_circuits(self) -> None:
         now, policy = self._ports.clock.steady(), self._ports.breaker
         for cadence, state in self._gates.items():
-            after = after_expiry(state, now, policy)
-            if after != state:
+            if after_expiry(state, now, policy) != state:
                 stage = "circuit_half_open" if policy.probe else "circuit_closed"
-                self._gates.put(cadence, after)
+                self._gates.update(cadence, lambda one: after_expiry(one, now, policy))
                 self._ports.journal.write("info", stage, cadence=cadence, reason="open time over")
         self._gates.flush()
 

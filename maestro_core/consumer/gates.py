@@ -1,4 +1,4 @@
-"""The durable memory of breakers and holds. Owner: whoever holds consumer.lock.
+"""The durable memory of breakers and holds, in files. Owner: whoever holds consumer.lock.
 
 circuit-open.json is the only store of open circuits, so it always equals the truth;
 gates.json keeps the failures and back-off below it, and a hold over all cadences. A write
@@ -14,6 +14,7 @@ from typing import Any, get_args
 from maestro_core import files
 from maestro_core.clock import Clock, iso, parse_iso
 from maestro_core.consumer.breaker import CLOSED, BreakerPolicy, after_expiry, capped
+from maestro_core.consumer.gate_store import Change
 from maestro_core.files import FileSystem
 from maestro_core.layout import NAME, Layout
 from maestro_core.models import CadenceState, Hold, HoldKind
@@ -51,15 +52,18 @@ class GateBook:
 
     # -- changing
 
-    def put(self, cadence: str, state: CadenceState) -> None:
-        """Remember and store a state."""
-        if state == self.get(cadence):
-            return
+    def update(self, cadence: str, change: Change) -> CadenceState:
+        """Remember and store what `change` makes of the state."""
+        before = self.get(cadence)
+        state = change(before)
+        if state == before:
+            return state
         if state == CLOSED:
             self._states.pop(cadence, None)
         else:
             self._states[cadence] = state
         self._store()
+        return state
 
     def set_hold(self, hold: Hold | None) -> None:
         if hold != self.hold:

@@ -14,7 +14,7 @@ import msgspec
 from maestro_core import __version__, files
 from maestro_core.clock import Clock, iso, parse_iso
 from maestro_core.consumer.breaker import BreakerPolicy, gate
-from maestro_core.consumer.gates import GateBook
+from maestro_core.consumer.gate_store import Gates
 from maestro_core.consumer.holds import Held, shown_word
 from maestro_core.files import FileSystem
 from maestro_core.layout import Layout
@@ -47,13 +47,14 @@ class Heart:
         """Seconds until the next beat must be written."""
         return max(0.0, self._last_at + self._every - self._clock.steady())
 
-    def beat(self, beat: Beat) -> None:
-        """Write it if it is due or tells something new. Raises OSError."""
+    def beat(self, beat: Beat) -> bool:
+        """Write it if it is due or tells something new; True when it did. Raises OSError."""
         if self.due_in() > 0 and self._same(beat):
-            return
+            return False
         files.replace(self._fs, self._layout.tmp, self._layout.consumer_json, encode_beat(beat))
         self._last_at = self._clock.steady()
         self._last = beat
+        return True
 
     def identity(self) -> dict[str, Any]:
         """The fields that identify this consumer."""
@@ -76,7 +77,7 @@ class Heart:
 
 
 def cadence_beat(
-    gates: GateBook, cadence: str, held: Held | None, policy: BreakerPolicy, clock: Clock
+    gates: Gates, cadence: str, held: Held | None, policy: BreakerPolicy, clock: Clock
 ) -> CadenceBeat:
     """One cadence as consumer.json shows it: deadlines as wall-clock ISO times."""
     state, now = gates.get(cadence), clock.steady()
@@ -93,7 +94,7 @@ def cadence_beat(
     )
 
 
-def hold_beat(gates: GateBook, clock: Clock) -> HoldBeat | None:
+def hold_beat(gates: Gates, clock: Clock) -> HoldBeat | None:
     hold = gates.hold
     if hold is None:
         return None

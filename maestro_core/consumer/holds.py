@@ -6,7 +6,7 @@ Asked once for each cadence in a pass; nothing that is held is ever claimed.
 from __future__ import annotations
 
 import json
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
@@ -33,6 +33,32 @@ class EmergencyStop(Struct, frozen=True):
     kill: bool = False
     by: str | None = None
     reason: str | None = None
+
+
+class Markers(Protocol):
+    """Operators' level state. OSError or BusError: it cannot be read now."""
+
+    def paused(self) -> frozenset[str]:
+        """The cadences that are paused."""
+        ...
+
+    def emergency_stop(self) -> EmergencyStop | None:
+        """None when no stop is engaged."""
+        ...
+
+
+class FileMarkers:
+    """Markers as files: paused/<cadence>.json and state/emergency-stop."""
+
+    def __init__(self, layout: Layout, fs: FileSystem) -> None:
+        self._layout = layout
+        self._fs = fs
+
+    def paused(self) -> frozenset[str]:
+        return read_paused(self._layout, self._fs)
+
+    def emergency_stop(self) -> EmergencyStop | None:
+        return read_emergency_stop(self._layout, self._fs)
 
 
 def read_emergency_stop(layout: Layout, fs: FileSystem) -> EmergencyStop | None:

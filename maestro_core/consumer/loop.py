@@ -16,15 +16,14 @@ from maestro_core.clock import iso
 from maestro_core.consumer.desk import Desk
 from maestro_core.consumer.flight import Flight, Flights
 from maestro_core.consumer.gatekeeper import Gatekeeper
-from maestro_core.consumer.gates import GateBook
 from maestro_core.consumer.heart import BEAT_SECONDS, Heart, cadence_beat, hold_beat
+from maestro_core.consumer.leases import Leases
 from maestro_core.consumer.policy import CLAIMS_PER_PASS
 from maestro_core.consumer.ports import Ports
 from maestro_core.consumer.recovery import take_over
 from maestro_core.consumer.settle import Settler
 from maestro_core.consumer.starter import Starter, job_result
 from maestro_core.consumer.trouble import Trouble
-from maestro_core.control.mailbox import Mailbox
 from maestro_core.errors import BusError, ClaimLost, MaestroError
 from maestro_core.models import Beat, CadenceBeat, Claim, RunResult, Stats
 from maestro_core.schedule.scheduler import Scheduler
@@ -42,12 +41,11 @@ class Consumer:
     def __init__(self, ports: Ports, *, mode: str, beat_seconds: float = BEAT_SECONDS) -> None:
         self.ports = ports
         self.stats = Stats(started_at=iso(ports.clock.wall()))
-        self.gates = GateBook(ports.layout, ports.clock, ports.fs)
+        self.gates = ports.gates
         self.flights = Flights()
         self.keeper = Gatekeeper(ports, self.gates, self.flights, self.stats)
         self.settler = Settler(ports.engine, self.gates, ports.journal, ports.clock, self.stats)
         self.heart = Heart(ports.layout, ports.fs, ports.clock, mode, beat_seconds)
-        self.mailbox = Mailbox(ports.layout, ports.fs, ports.clock)
         self.scheduler = Scheduler(ports.layout, ports.fs, ports.clock)
         self.stopping = False
         self._trouble = Trouble(ports.journal)
@@ -55,10 +53,10 @@ class Consumer:
         self._cadences: dict[str, CadenceBeat] = {}
         self._starter = Starter(ports, self.keeper, self.flights, self.settler)
         self._desk = Desk(
-            ports, self.gates, self.mailbox, self._trouble, cancel=self.cancel,
-            lift_budget=self.keeper.budgets.lift,
+            ports, self._trouble, cancel=self.cancel, lift_budget=self.keeper.budgets.lift,
         )  # fmt: skip
         self._looked_at = 0.0
+        self._leases = Leases(ports, self.flights, self.settler, self._trouble)
 
     # -- life
 
@@ -91,6 +89,7 @@ class Consumer:
         self._take_settings()
         self._refresh_gates()
         if not self.stopping:
+            self._leases.take_over()
             self._enqueue_due()
             self._drain()
         self.keeper.session_started = False  # what is claimable is asked between passes
@@ -161,24 +160,29 @@ class Consumer:
             else:
                 self._starter.after_guard(flight.claim, answer)
         except ClaimLost as error:
-            self._claim_lost(flight.claim, error)
+            self._claim_lost(flight.claim, str(error))
         except (OSError, BusError) as error:
             self.flights.add(flight)
             self._trouble.tell("cannot go on after a guard", error)
 
     def _settle(self, flight: Flight, result: RunResult) -> None:
         try:
-            self.settler.settle(
-                flight.claim, result, self.ports.limits, inline=flight.inline, run_id=flight.run_id
-            )
+            if not flight.lost:
+                self.settler.settle(
+                    flight.claim, result, self.ports.limits,
+                    inline=flight.inline, run_id=flight.run_id,
+                )  # fmt: skip
         except ClaimLost as error:
-            self._claim_lost(flight.claim, error)
+            self._claim_lost(flight.claim, str(error))
         except (OSError, BusError) as error:
             self._trouble.tell(f"cannot settle {flight.claim.tick.id}", error)
             return
         self.flights.land(flight)
         self.keeper.slot_freed()
         self.keeper.budgets.add(flight.claim.tick.cadence, result.usage.cost_usd)
+        if flight.run_id:
+            with self._trouble.caught("cannot tell of a run"):
+                self.ports.publish_run(flight.claim, result, flight.run_id)
 
     def _take_settings(self) -> None:
         source = self.ports.settings_source
@@ -192,7 +196,7 @@ class Consumer:
     def _refresh_gates(self) -> None:
         try:
             self.keeper.refresh()
-        except OSError as error:  # what is paused is not known now, so nothing is claimed
+        except (OSError, BusError) as error:  # what is paused is not known: nothing is claimed
             self._trouble.tell("cannot read the markers", error)
         for problem in self.gates.problems:
             self._trouble.tell(problem)
@@ -234,9 +238,9 @@ class Consumer:
             stranded.result = RunResult(outcome="shutdown", exit_code=-4)
             self.flights.add(stranded)
 
-    def _claim_lost(self, claim: Claim, error: ClaimLost) -> None:
+    def _claim_lost(self, claim: Claim, why: str) -> None:
         """Somebody else has the tick: what became of it here no longer counts."""
-        self.ports.journal.write("error", "claim_lost", id=claim.tick.id, error=str(error))
+        self.ports.journal.write("error", "claim_lost", id=claim.tick.id, error=why)
 
     def _look_is_due(self) -> bool:
         """Without a hint: now and then, and when a file that was still being written is ripe."""
@@ -253,6 +257,8 @@ class Consumer:
     def beat(self, *, stopped: bool = False) -> None:
         """Write consumer.json if it is due or says something new."""
         ports = self.ports
+        if self.heart.due_in() <= 0:
+            self._leases.keep()
         with self._trouble.caught("cannot tell how the cadences stand"):
             self._cadences = self._cadence_beats()
         beat = Beat(
@@ -266,7 +272,8 @@ class Consumer:
             stopped_at=iso(ports.clock.wall()) if stopped else None,
         )
         with self._trouble.caught("cannot write consumer.json"):
-            self.heart.beat(beat)
+            if self.heart.beat(beat):
+                ports.publish_beat(beat)
 
     def _cadence_beats(self) -> dict[str, CadenceBeat]:
         """Every cadence that this consumer has heard of."""

@@ -8,11 +8,18 @@ from __future__ import annotations
 
 from maestro_core.bus.engine import Engine
 from maestro_core.clock import Clock, iso
-from maestro_core.consumer.breaker import after_failure, after_success, breaker_policy, is_forced
-from maestro_core.consumer.gates import LONGEST_HOLD, GateBook
+from maestro_core.consumer.breaker import (
+    after_failure,
+    after_success,
+    breaker_policy,
+    held_back,
+    is_forced,
+)
+from maestro_core.consumer.gate_store import Gates
+from maestro_core.consumer.gates import LONGEST_HOLD
 from maestro_core.consumer.policy import is_spent
 from maestro_core.journal import Journal
-from maestro_core.models import CadenceState, Claim, Failure, Hold, RunResult, Stats, Tick
+from maestro_core.models import Claim, Failure, Hold, RunResult, Stats, Tick
 from maestro_core.session.failures import FailurePolicy, policy_for
 from maestro_core.settings import ConsumerSettings
 
@@ -27,7 +34,7 @@ class Settler:
     """Applies results. Owned by the consumer's thread."""
 
     def __init__(
-        self, engine: Engine, gates: GateBook, journal: Journal, clock: Clock, stats: Stats
+        self, engine: Engine, gates: Gates, journal: Journal, clock: Clock, stats: Stats
     ) -> None:
         self._engine = engine
         self._gates = gates
@@ -127,8 +134,7 @@ class Settler:
     def _forget_failures(self, cadence: str) -> None:
         """A success closes the circuit, journalled when it was not, unless an operator holds it."""
         before, now = self._gates.get(cadence), self._clock.steady()
-        after = after_success(before, now)
-        self._gates.put(cadence, after)
+        after = self._gates.update(cadence, lambda state: after_success(state, now))
         if after != before and not after.forced:
             self._journal.write(
                 "info", "circuit_closed", cadence=cadence, failures=before.failures,
@@ -138,8 +144,8 @@ class Settler:
     def _count_failure(self, cadence: str, settings: ConsumerSettings) -> None:
         now = self._clock.steady()
         before = self._gates.get(cadence)
-        state = after_failure(before, now, breaker_policy(settings))
-        self._gates.put(cadence, state)
+        policy = breaker_policy(settings)
+        state = self._gates.update(cadence, lambda one: after_failure(one, now, policy))
         if state.open_until and not is_forced(before, now):
             until = self._clock.wall() + state.open_until - now
             self._journal.write(
@@ -163,12 +169,8 @@ class Settler:
         return max(seconds, min(grown, LONGEST_GROWN_HOLD))
 
     def _hold_cadence(self, cadence: str, policy: FailurePolicy) -> None:
-        before = self._gates.get(cadence)
-        until = max(before.next_allowed_at, self._clock.steady() + policy.hold_seconds)
-        self._gates.put(
-            cadence,
-            CadenceState(before.failures, until, before.open_until, before.forced),
-        )
+        until = self._clock.steady() + policy.hold_seconds
+        self._gates.update(cadence, lambda state: held_back(state, until))
 
     def _failure(self, claim: Claim, result: RunResult, run_id: str) -> Failure:
         return Failure(

@@ -18,7 +18,7 @@ from maestro_core.consumer.breaker import (
     gate,
     half_opened,
 )
-from maestro_core.consumer.gates import GateBook
+from maestro_core.consumer.gate_store import Gates
 from maestro_core.control.commands import Ack, Command, Outcome
 from maestro_core.layout import NAME, Layout
 from maestro_core.models import ActResult
@@ -29,7 +29,7 @@ class Applier:
     """One command at a time. `cancel` ends a run by its id; None = nothing runs."""
 
     def __init__(
-        self, engine: Engine, gates: GateBook, clock: Clock, settings: ConsumerSettings, *,
+        self, engine: Engine, gates: Gates, clock: Clock, settings: ConsumerSettings, *,
         cancel: Callable[[str], bool] | None, lift_budget: Callable[[str], None] | None = None,
     ) -> None:  # fmt: skip
         self._engine = engine
@@ -78,15 +78,15 @@ class Applier:
         policy = breaker_policy(self._settings)
         if command.verb == "circuit_open":
             seconds = min(command.seconds or policy.open_seconds, LONGEST_FORCED)
-            self._gates.put(cadence, forced_open(state, now, seconds))
+            self._gates.update(cadence, lambda one: forced_open(one, now, seconds))
             return Outcome(cadence, True, f"open for {seconds:.0f} s")
         was = gate(state, now, policy).word
         if command.verb == "circuit_close":
-            self._gates.put(cadence, CLOSED)
+            self._gates.update(cadence, lambda _: CLOSED)
             return Outcome(cadence, True, f"closed (it was {was})")
         if was == "closed":
             return Outcome(cadence, False, "nothing to probe: its circuit is closed")
-        self._gates.put(cadence, half_opened(state, policy))
+        self._gates.update(cadence, lambda one: half_opened(one, policy))
         return Outcome(cadence, True, f"the next tick is a probe (it was {was})")
 
     def _cancel_runs(self, command: Command) -> list[Outcome]:
@@ -130,6 +130,7 @@ def apply_offline(layout: Layout, command: Command, clock: Clock) -> Ack:
     Raises OSError or BusError when the bus cannot be read or written.
     """
     from maestro_core.bus.directory import DirectoryEngine
+    from maestro_core.consumer.gates import GateBook
     from maestro_core.files import OsFiles
 
     fs = OsFiles()

@@ -37,18 +37,18 @@ def circuits(layout: Layout) -> dict[str, object]:
 def test_an_open_circuit_is_in_the_file_and_a_closed_one_removes_the_file(layout: Layout) -> None:
     clock = FakeClock()
     book = GateBook(layout, clock)
-    book.put("memo", opened(clock))
+    book.update("memo", lambda _: opened(clock))
     assert circuits(layout) == {
         "memo": {"failures": 3, "open_until": iso(clock.wall() + 1800)},
     }
-    book.put("memo", CLOSED)
+    book.update("memo", lambda _: CLOSED)
     assert not layout.circuit_open.exists()
     assert not layout.gates.exists()
 
 
 def test_failures_below_the_threshold_survive_a_crash(layout: Layout) -> None:
     clock = FakeClock()
-    GateBook(layout, clock).put("memo", after_failure(CLOSED, clock.steady(), POLICY))
+    GateBook(layout, clock).update("memo", lambda _: after_failure(CLOSED, clock.steady(), POLICY))
     clock.advance(10)
     book = GateBook(layout, clock)
     book.load(POLICY, afresh=False)
@@ -58,7 +58,7 @@ def test_failures_below_the_threshold_survive_a_crash(layout: Layout) -> None:
 
 def test_after_a_crash_open_circuits_are_restored(layout: Layout) -> None:
     clock = FakeClock()
-    GateBook(layout, clock).put("memo", opened(clock))
+    GateBook(layout, clock).update("memo", lambda _: opened(clock))
     book = GateBook(layout, clock)
     assert book.load(POLICY, afresh=False) == ["memo"]
     assert book.get("memo").failures == 3
@@ -67,8 +67,8 @@ def test_after_a_crash_open_circuits_are_restored(layout: Layout) -> None:
 def test_after_a_clean_stop_only_what_an_operator_forced_stays_open(layout: Layout) -> None:
     clock = FakeClock()
     before = GateBook(layout, clock)
-    before.put("memo", opened(clock))
-    before.put("mail", forced_open(CLOSED, clock.steady(), 600))
+    before.update("memo", lambda _: opened(clock))
+    before.update("mail", lambda _: forced_open(CLOSED, clock.steady(), 600))
     book = GateBook(layout, clock)
     assert book.load(POLICY, afresh=True) == ["mail"]
     assert list(circuits(layout)) == ["mail"]
@@ -88,7 +88,7 @@ def test_a_circuit_file_written_by_another_program_is_taken_over(layout: Layout)
 
 def test_a_circuit_that_ran_out_while_nobody_looked_is_half_open(layout: Layout) -> None:
     clock = FakeClock()
-    GateBook(layout, clock).put("memo", opened(clock))
+    GateBook(layout, clock).update("memo", lambda _: opened(clock))
     clock.advance(1801)
     book = GateBook(layout, clock)
     assert book.load(POLICY, afresh=False) == []
@@ -100,7 +100,7 @@ def test_a_clock_that_jumped_back_keeps_no_circuit_open_for_longer_than_its_full
     layout: Layout,
 ) -> None:
     clock = FakeClock()
-    GateBook(layout, clock).put("memo", opened(clock))
+    GateBook(layout, clock).update("memo", lambda _: opened(clock))
     clock.jump(-86400)
     book = GateBook(layout, clock)
     book.load(POLICY, afresh=False)
@@ -112,7 +112,7 @@ def test_a_jump_of_the_clock_inside_a_process_restates_the_file_and_not_the_hold
 ) -> None:
     clock = FakeClock()
     book = GateBook(layout, clock)
-    book.put("memo", opened(clock))
+    book.update("memo", lambda _: opened(clock))
     clock.jump(3600)
     book.flush()
     assert circuits(layout)["memo"] == {"failures": 3, "open_until": iso(clock.wall() + 1800)}
@@ -155,7 +155,7 @@ def test_a_full_disk_is_said_and_the_write_is_made_up_for_later(layout: Layout) 
     clock, disk = FakeClock(), FullDisk()
     book = GateBook(layout, clock, disk)
     disk.full = True
-    book.put("memo", opened(clock))
+    book.update("memo", lambda _: opened(clock))
     assert book.dirty and "No space left" in book.problems[0]
     assert book.get("memo").failures == 3
     disk.full = False
