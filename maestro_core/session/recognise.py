@@ -71,7 +71,7 @@ _CLI_ERRORS = re.compile(
 _NO_ROOM = frozenset(
     (
         errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE,
-        errno.EAGAIN, errno.ENOMEM,
+        errno.EAGAIN, errno.ENOMEM, errno.ETXTBSY,
     )
 )  # fmt: skip
 
@@ -109,7 +109,10 @@ def class_of_status(status: int | None) -> str | None:
 
 
 def class_of_errno(number: int | None) -> str:
-    """Why the system refused to start something: it has no room, or the thing is wrong."""
+    """Why the system refused to start something: it has no room, or the thing is wrong.
+
+    A program that is just being replaced (ETXTBSY) is there again in a moment.
+    """
     return "no_room" if number in _NO_ROOM else "not_started"
 
 

@@ -179,7 +179,7 @@ class SubSessionLauncher:
             logs.release()
         with abandoned_on_error(child):
             self._note_spawn(spec, plan, child, logs)
-            work = SubSession(spec, around, logs, child, wake, iso(now))
+            work = SubSession(spec, around, logs, child, wake, iso(now), plan.argv[0])
             work.listen()
         return work
 

@@ -10,6 +10,7 @@ logs within their cap. Nothing here waits.
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Callable
@@ -47,9 +48,9 @@ class SubSession:
 
     def __init__(
         self, spec: RunSpec, around: Surroundings, logs: RunLogs, child: Child,
-        wake: Callable[[], None], started_at: str,
+        wake: Callable[[], None], started_at: str, program: str = "",
     ) -> None:  # fmt: skip
-        self.spec = spec
+        self.spec, self._program = spec, program
         self._around, self._logs, self._child, self._wake = around, logs, child, wake
         self._started_at, self._begun = started_at, around.clock.awake()
         self._phase: Phase = "running"
@@ -248,12 +249,20 @@ class SubSession:
             signal=by_signal,
             cause=self._cause,
             interrupted=self._interrupted and self._cause != "result",
-            not_started=None if refused is None else f"could not start: {os.strerror(refused)}",
+            not_started=None if refused is None else self._refusal(refused),
             failure_class=None if refused is None else class_of_errno(refused),
             trouble=None if child.wait_status is not None else "its keeper was ended",
             out_of_memory=oom_kills() > self._oom_kills,
             timeout=self.spec.timeout_seconds,
         )
+
+    def _refusal(self, number: int) -> str:
+        why = os.strerror(number)
+        if number in (errno.ENOENT, errno.ENOEXEC):
+            why += (
+                f" ({self._program}: broken, or its interpreter is missing; is it being updated?)"
+            )
+        return f"could not start: {why}"
 
     def _write_row(self, result: RunResult) -> None:
         try:

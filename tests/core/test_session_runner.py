@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -223,7 +225,11 @@ def test_an_end_by_a_signal_is_minus_1(bench: Bench) -> None:
     [
         (lambda b: (b.layout.root / "claude").unlink(), "cli_missing", "MAESTRO_CLAUDE_BIN"),
         (lambda b: (b.layout.root / "claude").chmod(0o644), "cli_missing", "no executable file"),
-        (lambda b: b.script("", shell="/no/such/shell"), "not_started", "No such file"),
+        (
+            lambda b: b.script("", shell="/no/such/shell"),
+            "not_started",
+            "No such file or directory (/",
+        ),
         (lambda b: (b.layout.root / "claude").write_bytes(b"\0junk"), "not_started", "Exec format"),
         (lambda b: b.layout.prompt(CADENCE).unlink(), "prompt", "there is no prompt"),
         (lambda b: b.prompt(" \n"), "prompt", "says nothing"),
@@ -242,6 +248,37 @@ def test_what_cannot_start_is_minus_4_and_says_why(
     row = bench.ledger.get("run-1")
     assert row is not None and row.exit_code == -4 and row.reason == result.reason
     assert [name for name in files(bench) if name.endswith(".log")] == []
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ETXTBSY is Linux's")
+def test_a_cli_that_is_being_replaced_costs_no_attempt(bench: Bench) -> None:
+    bench.script("exit 0")
+    with (bench.layout.root / "claude").open("ab"):
+        result = bench.finish(bench.start())
+    assert (result.exit_code, result.failure_class) == (-4, "no_room")
+    assert bench.finish(bench.start()).ok
+
+
+def test_a_cli_that_stops_itself_is_ended_at_its_time(bench: Bench) -> None:
+    bench.script("kill -STOP $$; sleep 600")
+    result = bench.finish(bench.start(timeout=0.5, grace=0.5))
+    assert (result.outcome, result.signal) == ("timeout", signal.SIGKILL)
+    assert bench.alive() == []
+
+
+def test_hundreds_of_processes_that_a_run_leaves_are_ended(bench: Bench) -> None:
+    result = bench.run("i=0; while [ $i -lt 200 ]; do setsid sleep 600 & i=$((i+1)); done")
+    assert result.ok
+    assert bench.alive() == []
+
+
+def test_logs_that_are_taken_away_under_a_run_cost_only_its_words(bench: Bench) -> None:
+    bench.script("echo $$ > pid; while [ ! -e go ]; do sleep 0.02; done; echo more; exit 3")
+    work = bench.start()
+    wait_until(bench.pid_file)
+    shutil.rmtree(bench.layout.subsessions)
+    (bench.layout.root / "go").touch()
+    assert bench.finish(work).exit_code == 3
 
 
 def test_a_folder_that_cannot_be_written_is_a_result_too(bench: Bench) -> None:
