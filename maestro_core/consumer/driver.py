@@ -14,6 +14,7 @@ from typing import Literal
 
 from maestro_core.bus.feed import Feed
 from maestro_core.clock import Clock, SystemClock
+from maestro_core.consumer.bus_ports import BusMaker, directory_bus
 from maestro_core.consumer.heart import stopped_cleanly
 from maestro_core.consumer.jobs import ThreadJobs
 from maestro_core.consumer.loop import Consumer
@@ -40,13 +41,15 @@ class Driver:
     """One consumer's life. Raises Busy (somebody else has the lock) or SettingsError from `run`.
 
     Called in its thread: `on_start` once the lock is held, the settings are good and the bus is
-    taken over; `on_pass` after every pass, a sign of life that cannot lie.
+    taken over; `on_pass` after every pass, a sign of life that cannot lie. `bus` says where
+    ticks, gates, markers and commands are.
     """
 
     def __init__(
         self, layout: Layout, *, mode: Literal["console", "daemon"], clock: Clock | None = None,
         launcher: Launcher | None = None, feed: Feed | None = None,
         on_pass: Callable[[], None] = lambda: None, on_start: Callable[[], None] = lambda: None,
+        bus: BusMaker = directory_bus,
     ) -> None:  # fmt: skip
         self._layout = layout
         self._mode = mode
@@ -55,6 +58,7 @@ class Driver:
         self._feed = feed
         self._on_pass = on_pass
         self._on_start = on_start
+        self._make_bus = bus
         self._senders: list[Sender] = []
         self._stops = 0
 
@@ -130,20 +134,22 @@ class Driver:
         return consumer_feed(self._layout)
 
     def _ports(self, feed: Feed, closing: ExitStack) -> Ports:
-        from maestro_core.bus.directory import DirectoryEngine
-
         fs = OsFiles()
         settings = SettingsWatcher(self._layout)
         journal = self._noting(settings)
         ledger = Ledger.open(self._layout.ledger)
         closing.callback(ledger.close)
-        engine = DirectoryEngine(self._layout, clock=self._clock, fs=fs, owner=f"{os.getpid()}")
-        closing.callback(engine.close)
+        bus = self._make_bus(self._layout, self._clock, fs, closing)
         launcher = self._launcher or self._make_launcher(settings, journal, ledger)
         closing.callback(launcher.close)
         return Ports(
             self._layout,
-            engine=engine,
+            engine=bus.engine,
+            gates=bus.gates,
+            markers=bus.markers,
+            mailbox=bus.mailbox,
+            publish_beat=bus.publish_beat,
+            publish_run=bus.publish_run,
             launcher=launcher,
             jobs=ThreadJobs(self._layout),
             settings=settings,

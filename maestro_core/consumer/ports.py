@@ -51,7 +51,7 @@ class Commands(Protocol):
         ...
 
 
-def _tell_nobody(*_args: object) -> None:
+def tell_nobody(*_args: object) -> None:
     """Nobody outside wants to know."""
 
 
@@ -69,8 +69,8 @@ class Ports:
         wake: Callable[[], None], tally: Tally = lambda _since: {},
         gates: Gates | None = None, markers: Markers | None = None,
         mailbox: Commands | None = None,
-        publish_beat: Callable[[Beat], None] = _tell_nobody,
-        publish_run: Callable[[Claim, RunResult, str], None] = _tell_nobody,
+        publish_beat: Callable[[Beat], None] = tell_nobody,
+        publish_run: Callable[[Claim, RunResult, str], None] = tell_nobody,
     ) -> None:  # fmt: skip
         self.layout = layout
         self.engine = engine

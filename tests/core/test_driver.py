@@ -9,18 +9,23 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from maestro_core.bus.directory import DirectoryEngine
+from maestro_core.bus.memory import MemoryEngine
+from maestro_core.clock import Clock
+from maestro_core.consumer.bus_ports import Bus, directory_bus
 from maestro_core.consumer.driver import Driver
 from maestro_core.consumer.ownership import is_locked
 from maestro_core.errors import Busy, SettingsError
+from maestro_core.files import FileSystem
 from maestro_core.journal import read_journal
 from maestro_core.layout import Layout
+from maestro_core.models import Beat
 from maestro_core.session.ledger import Ledger
 from maestro_core.session.runner import SubSessionLauncher
 from tests.support import read_json, wait_until, write_tick
@@ -236,6 +241,22 @@ def test_a_consumer_that_refuses_its_settings_closes_its_feed_and_is_never_said_
     with pytest.raises(SettingsError):
         Driver(root, mode="daemon", feed=feed, on_start=started.set).run()
     assert feed.closed and not started.is_set()
+
+
+def test_another_bus_is_plugged_in_and_closed(root: Layout) -> None:
+    told: list[Beat] = []
+    closed: list[str] = []
+
+    def made(layout: Layout, clock: Clock, fs: FileSystem, closing: ExitStack) -> Bus:
+        closing.callback(closed.append, "bus")
+        bus = directory_bus(layout, clock, fs, closing)
+        return bus._replace(engine=MemoryEngine(clock=clock), publish_beat=told.append)
+
+    write_tick(root.inbox, "one", "ok")
+    assert Driver(root, mode="daemon", bus=made).run(until_idle=True) == 0
+    assert files(root.inbox) == ["one.json"]
+    assert told and told[-1].stopped_at
+    assert closed == ["bus"]
 
 
 class Closing:
