@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from maestro_core.session.ledger import CostRow
 
 TAIL_BYTES = 16 << 10
+STEP_MS = 50
+"""A person sees no difference to less, and an idle console pays for every look."""
 LOCK_WAIT = 0.5
 """Seconds: an operator's command holds the lock for a moment only, a consumer for long."""
 
@@ -218,7 +220,7 @@ class RootBackend:
     def make_feed(self) -> Feed:
         from maestro_core.bus.watch import WatchFeed
 
-        feed: Feed = WatchFeed(self.layout)
+        feed: Feed = WatchFeed(self.layout, step_ms=STEP_MS)
         return feed
 
     def make_consumer(self) -> Consuming:

@@ -33,6 +33,8 @@ OWNERS = {
     "psutil": {"maestro_core.session.processes"},
     "cronsim": {"maestro_core.settings_schedule"},
     "prometheus_client": {"maestro_core.metrics"},
+    "psycopg": {"maestro_core.fleet"},
+    "pgqueuer": {"maestro_core.fleet"},
     "textual": {"maestro_tui"},
     "rich": {"maestro_tui"},
     "subprocess": {
@@ -69,6 +71,7 @@ DOWNWARD = {
         "metrics",
     },
     "adopt": {"base", "bus", "consumer", "observe"},
+    "fleet": {"base", "bus", "control"},
     "metrics": {"base", "observe"},
     "service": {"base", "schedule"},
 }
@@ -374,3 +377,27 @@ def test_what_a_base_class_leaves_open_is_given_by_others() -> None:
                     left_open.append((module.name, node.name))
     wrong = [one for one in left_open if one[0].startswith("maestro_core") or defined[one[1]] < 2]
     assert wrong == []
+
+
+def test_the_first_picture_of_the_console_needs_no_slow_library() -> None:
+    """Start-up is mostly imports: what only some screen or the consumer needs comes later."""
+    code = (
+        "import sys, maestro_tui.splash.screen; light = 'textual' not in sys.modules\n"
+        "import maestro_tui.app, maestro_tui.screens.board, maestro_core.observe.reader\n"
+        "print(light, *sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    light, *loaded = done.stdout.split()
+    assert light == "True", "the first frame waits for Textual"
+    late = {
+        "httpx", "watchfiles", "psutil", "pygments", "markdown_it", "tree_sitter",
+        "rich.markdown", "rich.syntax", "textual.widgets._markdown", "textual.widgets._data_table",
+        "textual.widgets._text_area", "maestro_core.doctor", "maestro_core.consumer.driver",
+        "maestro_core.consumer.loop", "maestro_core.session.runner", "maestro_core.bus.watch",
+        "maestro_core.control.operator", "maestro_tui.screens.dead_letters",
+        "maestro_tui.screens.runs", "maestro_tui.screens.journal", "maestro_tui.screens.doctor",
+        "maestro_tui.screens.costs", "maestro_tui.screens.agents", "maestro_tui.widgets.log_view",
+    }  # fmt: skip
+    assert sorted(late & set(loaded)) == []

@@ -41,6 +41,7 @@ class WatchFeed:
         topics: all that will be reported; folders of others are not watched.
         departures: whether files that leave the inbox count as a change of it. A consumer
             takes them away itself and would only wake itself up.
+        step_ms: how often the watcher's thread looks.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class WatchFeed:
         poll: bool = False,
         topics: frozenset[Topic] = EVERYTHING,
         departures: bool = True,
+        step_ms: int = STEP_MS,
     ) -> None:
         self.degraded: str | None = "polling, as asked for" if poll else None
         self._places = Places(layout, topics)
@@ -57,6 +59,7 @@ class WatchFeed:
         self._topics = topics
         self._departures = departures
         self._poll_only = poll
+        self._step_ms = step_ms
         self._news: set[Topic] = set(topics)
         self._woken = False
         self._changed = threading.Condition()
@@ -120,7 +123,7 @@ class WatchFeed:
             self.degraded = None
             self._tell(self._topics)  # whatever happened before this watch is not known
             while not self._closed.is_set():
-                batch = notify.watch(DEBOUNCE_MS, STEP_MS, CHECK_MS, self._closed)
+                batch = notify.watch(DEBOUNCE_MS, self._step_ms, CHECK_MS, self._closed)
                 changes = batch if isinstance(batch, set) else set()
                 self._tell(self._topics_of(changes))
                 touched = any(self._places.is_folder(path) for _, path in changes)
