@@ -20,6 +20,8 @@ class Waiting:
         self._ready: dict[str, list[Key]] = {}
         self._later: list[tuple[float, Key]] = []
         self._count: dict[str, int] = {}
+        self._ripest = 0.0
+        """The latest time for which a tick in the heaps of the ready ones had waited."""
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -52,7 +54,7 @@ class Waiting:
         self._ripen(now)
         best: Key | None = None
         for cadence, heap in list(self._ready.items()):
-            top = self._top(heap, now)
+            top = self._top(heap)
             if top is not None and (best is None or top < best) and not held(cadence):
                 best = top
         return best
@@ -60,7 +62,7 @@ class Waiting:
     def ready(self, now: float) -> set[str]:
         """Cadences with a tick whose time has come."""
         self._ripen(now)
-        return {cadence for cadence, heap in self._ready.items() if self._top(heap, now)}
+        return {cadence for cadence, heap in self._ready.items() if self._top(heap)}
 
     def next_ready_at(self, now: float) -> float | None:
         """Wall time of the earliest tick that waits for its time."""
@@ -83,22 +85,31 @@ class Waiting:
     def _holds(self, key: Key) -> bool:
         return self.keys.get(key.id) is key
 
-    def _top(self, heap: list[Key], now: float) -> Key | None:
-        """The first live key; one whose time lies ahead again (the clock went back) steps aside."""
-        while heap:
-            top = heap[0]
-            if self._holds(top) and top.ready_at <= now:
-                return top
+    def _top(self, heap: list[Key]) -> Key | None:
+        """The first live key."""
+        while heap and not self._holds(heap[0]):
             heappop(heap)
-            if self._holds(top):
-                heappush(self._later, (top.ready_at, top))
-        return None
+        return heap[0] if heap else None
 
     def _ripen(self, now: float) -> None:
+        if now < self._ripest:
+            self._unripen(now)
         while self._later and self._later[0][0] <= now:
-            key = heappop(self._later)[1]
+            at, key = heappop(self._later)
             if self._holds(key):
+                self._ripest = max(self._ripest, at)
                 heappush(self._ready.setdefault(key.cadence, []), key)
+
+    def _unripen(self, now: float) -> None:
+        """The clock went back: those whose time lies ahead again step aside."""
+        self._ripest = now
+        for heap in self._ready.values():
+            ahead = [key for key in heap if key.ready_at > now]
+            if ahead:
+                heap[:] = [key for key in heap if key.ready_at <= now]
+                heapify(heap)
+                for key in ahead:
+                    heappush(self._later, (key.ready_at, key))
 
     def _sweep(self, heap: list[Key]) -> None:
         heap[:] = [key for key in heap if self._holds(key)]

@@ -67,6 +67,17 @@ def check(index: Waiting, model: dict[str, Key], now: float) -> None:
     assert index.page("a", 9, 0) == sorted(k for k in model.values() if k.cadence == "a")
 
 
+def test_a_clock_that_goes_back_makes_a_tick_wait_again_under_one_that_does_not() -> None:
+    index = Waiting()
+    index.add(Key(0, 0.0, "t0", "a", 0.0))
+    index.add(Key(0, 0.0, "t1", "a", 5.0))
+    assert index.next_ready_at(5.0) is None
+    assert index.next_ready_at(0.0) == 5.0
+    index.discard("t0")
+    assert index.ready(0.0) == set()
+    assert index.ready(5.0) == {"a"}
+
+
 def test_what_is_gone_takes_no_room_for_ever() -> None:
     index = Waiting()
     for number in range(20_000):
