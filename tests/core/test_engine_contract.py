@@ -15,6 +15,7 @@ from maestro_core.bus.engine import Engine
 from maestro_core.bus.memory import MemoryEngine, Store
 from maestro_core.clock import FakeClock, iso
 from maestro_core.errors import ClaimLost, Refused, UsageError
+from maestro_core.fleet.engine import PostgresEngine
 from maestro_core.layout import Layout
 from maestro_core.models import Claim, Failure, Tick
 
@@ -70,8 +71,18 @@ class Bench:
         return view.where if view else None
 
 
-@pytest.fixture(params=["directory", "memory"])
+_SHARED = pytest.param("postgresql", marks=pytest.mark.xdist_group("postgresql"))
+
+
+@pytest.fixture(params=["directory", "memory", _SHARED])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
+    if request.param == "postgresql":
+        database = request.getfixturevalue("database")
+        return Bench(
+            lambda clock: PostgresEngine(
+                database.link(clock), clock=clock, host="test", per_cadence=0
+            )
+        )
     if request.param == "memory":
         store = Store()
         return Bench(lambda clock: MemoryEngine(clock=clock, store=store))
