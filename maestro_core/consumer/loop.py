@@ -56,6 +56,7 @@ class Consumer:
             ports, self._trouble, cancel=self.cancel, lift_budget=self.keeper.budgets.lift,
         )  # fmt: skip
         self._looked_at = 0.0
+        self._more_waits = False
         self._leases = Leases(ports, self.flights, self.settler, self._trouble)
 
     # -- life
@@ -215,6 +216,7 @@ class Consumer:
             self._trouble.tell("cannot enqueue what is due", error)
 
     def _drain(self) -> None:
+        self._more_waits = False
         for _ in range(CLAIMS_PER_PASS):
             if self.trouble is not None or self.keeper.stop_now():
                 return
@@ -228,6 +230,7 @@ class Consumer:
             self.stats.ticks += 1
             self._start(claim)
             self._land()
+        self._more_waits = True  # nothing on the disk will tell of it: our own claims give no hint
 
     def _start(self, claim: Claim) -> None:
         try:
@@ -303,6 +306,8 @@ class Consumer:
             pauses.append(left if left > 0 or self.trouble is None else RIPE_POLL)
         if (due_at := self.scheduler.next_at) is not None and due_at > clock.wall():
             pauses.append(due_at - clock.wall())
+        if self._more_waits and not self.stopping:
+            pauses.append(0.0)
         if len(self.flights):
             pauses.append(STOPPING_POLL if self.stopping else RUNNING_POLL)
         if self.ports.settings_source.pending:

@@ -183,6 +183,19 @@ def test_sixteen_inline_ticks_a_pass_while_a_sub_session_runs(tmp_path: Path) ->
     assert kit.stats.inline == 20
 
 
+def test_what_a_pass_leaves_of_many_inline_ticks_does_not_wait_for_the_next_look(
+    tmp_path: Path,
+) -> None:
+    inline = CadenceSettings(mode="inline", handler="heartbeat")
+    kit = Kit(tmp_path, cadences={"beat": inline}).start()
+    kit.drop("beat", 40)
+    kit.consumer.look()
+    pauses = [kit.consumer.step() for _ in range(3)]
+    assert kit.stats.inline == 40
+    assert max(pauses[:2]) <= 0.01
+    assert pauses[2] > 0.1
+
+
 def test_an_unregistered_cadence_without_a_prompt_is_dead_lettered_at_once(tmp_path: Path) -> None:
     kit = Kit(tmp_path).start()
     [tick_id] = kit.drop("ghost")
