@@ -57,9 +57,16 @@ class Budgets:
     def add(self, cadence: str, usd: float) -> None:
         self._spent[cadence] = self._spent.get(cadence, 0.0) + usd
 
-    def lift(self, target: str) -> None:
-        """Let it spend on until the day's end; `*` lifts the budget of all."""
+    def lift(self, target: str) -> bool:
+        """Let it spend on until the day's end; `*` lifts the budget of all.
+
+        Only a budget that holds is lifted (or one of which that is not known yet): who lifts
+        another hold has not decided about tonight's money. Returns whether it was.
+        """
+        if target not in self._held and self._tally_at is None:
+            return False
         self._lifted.add(target)
+        return True
 
     def day_ends_at(self) -> float:
         """Wall epoch seconds of the next UTC midnight."""

@@ -19,7 +19,7 @@ class Desk:
 
     def __init__(
         self, ports: Ports, trouble: Trouble, *,
-        cancel: Callable[[str], bool], lift_budget: Callable[[str], None],
+        cancel: Callable[[str], bool], lift_budget: Callable[[str], bool],
     ) -> None:  # fmt: skip
         self._ports = ports
         self._trouble = trouble

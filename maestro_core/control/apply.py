@@ -30,7 +30,7 @@ class Applier:
 
     def __init__(
         self, engine: Engine, gates: Gates, clock: Clock, settings: ConsumerSettings, *,
-        cancel: Callable[[str], bool] | None, lift_budget: Callable[[str], None] | None = None,
+        cancel: Callable[[str], bool] | None, lift_budget: Callable[[str], bool] | None = None,
     ) -> None:  # fmt: skip
         self._engine = engine
         self._gates = gates
@@ -98,14 +98,13 @@ class Applier:
         ]
 
     def _lift_hold(self, command: Command) -> list[Outcome]:
-        """`*` lifts the hold over all (and their budget), a cadence its own budget of today."""
+        """`*` lifts the hold over all (a spent budget too), a cadence its own spent budget."""
         hold, target = self._gates.hold, command.targets[0] if command.targets else "*"
         lifted = []
         if target == "*" and hold is not None:
             self._gates.set_hold(None)
             lifted.append(f"{hold.kind} hold lifted")
-        if self._lift_budget is not None:
-            self._lift_budget(target)
+        if self._lift_budget is not None and self._lift_budget(target):
             lifted.append("budget lifted until the end of the day (UTC)")
         return [Outcome(target, bool(lifted), "; ".join(lifted) or "no hold is on")]
 

@@ -244,7 +244,7 @@ class Kit:
         """An operator's command, applied as the consumer does it."""
         applier = Applier(
             self.engine, self.consumer.gates, self.clock, self.settings.settings.consumer,
-            cancel=self.consumer.cancel,
+            cancel=self.consumer.cancel, lift_budget=self.consumer.keeper.budgets.lift,
         )  # fmt: skip
         actor = Actor(user="op", via="cli")
         at = iso(self.clock.wall())
