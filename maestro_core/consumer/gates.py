@@ -162,9 +162,11 @@ class GateBook:
         self.dirty = True
         try:
             if force or circuits != self._written_circuits:
+                self._written_circuits = None  # not known until the write is through
                 self._write(self._layout.circuit_open, "open", circuits)
                 self._written_circuits = circuits
             if force or gates != self._written_gates:
+                self._written_gates = None
                 self._write(self._layout.gates, None, gates)
                 self._written_gates = gates
             self.dirty = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -161,4 +162,31 @@ def test_a_full_disk_is_said_and_the_write_is_made_up_for_later(layout: Layout) 
     disk.full = False
     book.flush()
     assert list(circuits(layout)) == ["memo"]
+    assert not book.dirty
+
+
+class HalfWritten(OsFiles):
+    """A disk that renames and then fails to flush the folder while `failing` is set."""
+
+    failing = False
+
+    def flush_folder(self, path: Any) -> None:
+        if self.failing:
+            raise OSError(5, "Input/output error")
+        super().flush_folder(path)
+
+
+def test_what_a_failed_write_has_left_is_no_truth_once_the_circuit_is_closed(
+    layout: Layout,
+) -> None:
+    disk, clock = HalfWritten(), FakeClock()
+    book = GateBook(layout, clock, disk)
+    book.load(POLICY, afresh=True)
+    disk.failing = True
+    book.update("memo", lambda _: opened(clock))
+    assert layout.circuit_open.exists()
+    book.update("memo", lambda _: CLOSED)
+    disk.failing = False
+    book.flush()
+    assert not layout.circuit_open.exists()
     assert not book.dirty
