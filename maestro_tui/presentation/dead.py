@@ -162,7 +162,7 @@ def fields(row: Row, now: float) -> Fields:
 
 
 def details(row: Row, tail: Sequence[str], now: float) -> list[Text]:
-    """The detail pane: the tick, every failure, the end of its stderr."""
+    """The detail pane: the tick, every failure, the end of its log (stderr's if it has any)."""
     if isinstance(row, GroupRow):
         return _group_details(row, now)
     tick, age = row.view.tick, times.ago(row.view.since, now)
@@ -186,9 +186,29 @@ def details(row: Row, tail: Sequence[str], now: float) -> list[Text]:
     for failure in reversed(tick.failures):
         out += failure_lines(failure, now)
     if tail:
-        out += [line(""), line(("end of stderr", "head"))]
-        out += [line(("│ ", "rule"), (data(text, 500), "text")) for text in tail]
+        out += [line(""), line((f"end of {_told_by(tick.failures)}", "head"))]
+        out += [line(("│ ", "rule"), (data(text, 500), "text")) for text in said(tail)]
     return out
+
+
+def _told_by(failures: Sequence[Failure]) -> str:
+    """Whose log `tail` is: the newest one, of stderr if it said anything."""
+    logged = (one for one in reversed(failures) if one.stderr_path or one.stdout_path)
+    newest = next(logged, None)
+    return "stderr" if newest is None or newest.stderr_path else "stdout"
+
+
+def said(tail: Sequence[str]) -> list[str]:
+    """Lines as they are; events of the CLI as the steps that they stand for."""
+    if not any(text.startswith("{") for text in tail):
+        return list(tail)
+    from maestro_core.session.transcript import Transcript  # the first picture needs none
+
+    transcript = Transcript(keep=len(tail))
+    transcript.feed("".join(f"{text}\n" for text in tail).encode())
+    transcript.close()
+    steps = transcript.steps.all()
+    return ["  ".join(filter(None, (one.title, one.target, one.detail))) for one in steps]
 
 
 def _json(value: Any) -> str:

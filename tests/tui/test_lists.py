@@ -55,6 +55,17 @@ def test_details_have_the_tick_every_failure_and_the_end_of_stderr() -> None:
     assert all(word in text for word in (DEAD[0].tick.id, "attempt 2", "attempt 1", '"month": "2026-10"', *TAIL[-2:]))  # fmt: skip
 
 
+def test_the_end_of_a_log_of_events_is_told_in_words() -> None:
+    assert dead.said(["boom", "at last"]) == ["boom", "at last"]
+    events = [
+        '{"type":"system","subtype":"init","model":"m","tools":["Bash"]}',
+        '{"type":"system","subtype":"api_retry","attempt":1,"max_retries":2,"error_status":529}',
+    ]
+    session, retry = dead.said(events)
+    assert "{" not in session + retry
+    assert "retry 1 of 2" in retry and "529" in retry
+
+
 @pytest.mark.parametrize(
     ("query", "count"),
     [
