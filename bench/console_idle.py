@@ -54,6 +54,7 @@ def report(title: str, layout: Layout, words: tuple[str, ...], seconds: float) -
     environ = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     begun = time.perf_counter()
     with Terminal([PROGRAM, "--root", layout.root, *words], env=environ) as terminal:
+        terminal.wait_for("1 Board")  # the first frame has no tabs
         terminal.wait_for("OPEN")
         started = time.perf_counter() - begun
         time.sleep(3)
