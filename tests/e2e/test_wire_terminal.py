@@ -25,6 +25,7 @@ KNOWN = re.compile(
     rb"\x1b\[[0-9;]*m"  # how cells look
     rb"|\x1b\[(?:[0-9]+(?:;[0-9]+)?)?[HGC]"  # where the cursor is
     rb"|\x1b\[6n"
+    rb"|\x1b\[2J"  # the first frame, on a screen of its own
     rb"|\x1b\[\?(?:1049|1000|1002|1003|1004|1006|1015|1016|2004|2026|2048|25|7|6)[hl]"
     rb"|\x1b\[\?(?:2026|2048)\$p"
     rb"|\x1b\[[<>][0-9]*u"  # the keyboard protocol, on and off
