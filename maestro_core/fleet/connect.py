@@ -7,11 +7,9 @@ moment ago: it raises BusError at once until the back-off is over.
 from __future__ import annotations
 
 import os
-import re
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
-from urllib.parse import unquote, urlsplit
 
 import psycopg
 from msgspec import Struct
@@ -71,11 +69,11 @@ def parse(url: str, environ: Mapping[str, str] | None = None, *, from_file: bool
     environ = os.environ if environ is None else environ
     try:
         parts = dict(conninfo_to_dict(url))
-    except psycopg.Error as error:
+    except psycopg.Error:
         raise SettingsError(
             ["the bus is no valid postgresql:// address"],
             "it looks like postgresql://user@host:5432/database?sslmode=verify-full",
-        ) from error.with_traceback(None) if not _secret(url) else None
+        ) from None  # libpq's own words may quote the address
     if from_file and parts.get("password"):
         raise SettingsError(
             ["the bus address holds a password"],
@@ -211,8 +209,3 @@ class Link:
             self.trouble = said
             return self._away()
         return BusError(f"the bus at {self.target.shown} refused: {said}")
-
-
-def _secret(url: str) -> bool:
-    """Whether an address that cannot be parsed may hold a password."""
-    return bool(re.search(r"//[^/]*:[^/]*@", url) or "password" in unquote(urlsplit(url).query))

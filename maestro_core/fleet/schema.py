@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-import psycopg
 from msgspec import Struct
 from pgqueuer.adapters.persistence.qb import QueryBuilderEnvironment
 
@@ -190,8 +189,3 @@ def _install_engine(connection: Connection) -> list[str]:
         return []
     connection.execute(QueryBuilderEnvironment().build_install_query())
     return [f"PgQueuer {version('pgqueuer')}"]
-
-
-def error_is_missing(error: psycopg.Error) -> bool:
-    """Whether a statement failed because a table is not there."""
-    return isinstance(error, psycopg.errors.UndefinedTable)

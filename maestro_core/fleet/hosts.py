@@ -1,0 +1,105 @@
+"""What each host tells of itself: its heartbeat, what it can run, its runs and their tails."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from maestro_core.fleet.connect import Link
+from maestro_core.models import Beat, RunRow
+
+TAIL_LIMIT = 64 << 10
+"""Bytes of a run's output that are published at most: its end."""
+
+
+class HostView(Struct, frozen=True):
+    """A host as the console shows it. `age` is seconds since its last heartbeat, by the server."""
+
+    host: str
+    age: float
+    cadences: tuple[str, ...]
+    beat: Beat | None
+
+
+class Hosts:
+    """Read by consoles; `host` may be given to publish as that host."""
+
+    def __init__(self, link: Link, host: str = "") -> None:
+        self._link = link
+        self._host = host
+
+    def announce(self, cadences: frozenset[str]) -> None:
+        """Which cadences this host can run."""
+        self._link.execute(
+            "INSERT INTO maestro_hosts (host, cadences) VALUES ($1, $2::text[])"
+            " ON CONFLICT (host) DO UPDATE SET cadences = $2::text[]",
+            self._host,
+            sorted(cadences),
+        )
+
+    def publish_beat(self, beat: Beat) -> None:
+        self._link.execute(
+            "INSERT INTO maestro_hosts (host, beat) VALUES ($1, $2)"
+            " ON CONFLICT (host) DO UPDATE SET beat = $2, beat_at = now()",
+            self._host,
+            msgspec.json.encode(beat),
+        )
+
+    def publish_run(self, row: RunRow) -> None:
+        self._link.execute(
+            "INSERT INTO maestro_runs (run_id, host, cadence, tick_id, started, ended, document)"
+            " VALUES ($1, $2, $3, $4, $5::text::timestamptz, $6::text::timestamptz, $7)"
+            " ON CONFLICT (run_id) DO UPDATE SET ended = excluded.ended,"
+            " document = excluded.document",
+            row.run_id,
+            self._host,
+            row.cadence,
+            row.tick_id,
+            row.started_at,
+            row.ended_at,
+            msgspec.json.encode(row),
+        )
+
+    def publish_tail(self, run_id: str, tail: bytes) -> None:
+        """The end of a run's output, cut to TAIL_LIMIT."""
+        self._link.execute(
+            "INSERT INTO maestro_tails (run_id, host, tail) VALUES ($1, $2, $3)"
+            " ON CONFLICT (run_id) DO UPDATE SET tail = $3, at = now()",
+            run_id,
+            self._host,
+            tail[-TAIL_LIMIT:],
+        )
+
+    def all(self) -> list[HostView]:
+        found = self._link.rows(
+            "SELECT host, extract(epoch FROM now() - beat_at)::float8 AS age, cadences, beat"
+            " FROM maestro_hosts ORDER BY host"
+        )
+        return [
+            HostView(row["host"], row["age"], tuple(row["cadences"]), _beat(row["beat"]))
+            for row in found
+        ]
+
+    def runs(self, *, host: str | None = None, limit: int = 100) -> list[tuple[str, RunRow]]:
+        """(host, run), newest first."""
+        found = self._link.rows(
+            "SELECT host, document FROM maestro_runs WHERE $1::text IS NULL OR host = $1"
+            " ORDER BY started DESC, run_id LIMIT $2",
+            host,
+            limit,
+        )
+        return [
+            (row["host"], msgspec.json.decode(bytes(row["document"]), type=RunRow)) for row in found
+        ]
+
+    def tail(self, run_id: str) -> bytes | None:
+        found = self._link.rows("SELECT tail FROM maestro_tails WHERE run_id = $1", run_id)
+        return bytes(found[0]["tail"]) if found else None
+
+
+def _beat(data: bytes | None) -> Beat | None:
+    """None for a beat of a version that this program does not understand."""
+    try:
+        return None if data is None else msgspec.json.decode(bytes(data), type=Beat)
+    except msgspec.ValidationError:
+        return None
