@@ -30,7 +30,8 @@ def drop(bench: Bench, tick_id: str, **fields: object) -> None:
         tick = decode(json.dumps(document).encode(), tick_id, bench.clock.wall)
         bench.engine.store.views["inbox"][tick_id] = TickView(tick, "inbox", bench.clock.wall())
         return
-    assert bench.layout is not None
+    if bench.layout is None:
+        pytest.skip("nobody can drop a file into this bus, and its enqueue refuses a known id")
     spare = bench.layout.inbox / f".{tick_id}"
     spare.write_text(json.dumps(document))
     spare.rename(bench.layout.inbox / f"{tick_id}.json")
