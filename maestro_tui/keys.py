@@ -105,6 +105,7 @@ ACTS: tuple[Key, ...] = (
     Key("act.probe", "T", "act('probe')", "Probe", "Let one tick through an open circuit", ("board", "dead"), "Act", "cost", "maestro-tui circuit probe CADENCE", 7),
     Key("act.pause", "P", "act('pause')", "Pause/resume", "Pause or resume the cadence", ("board", "dead"), "Act", "undo", "maestro-tui pause CADENCE", 2, "pause"),
     Key("act.stop_run", "X", "act('stop_run')", "Stop run", "End the running sub-session", ("board", "runs"), "Act", "final", "maestro-tui cancel RUN", 3, "stop"),
+    Key("act.restart", "B", "act('restart')", "Restart service", "Bring the installed version in: the service ends in order and starts anew", ("board",), "Act", "cost", "maestro-tui service restart"),
     Key("act.undo", "u", "undo", "Undo", "Take back the last act that can be taken back", _APP, "Act"),
     Key("act.emergency_stop", "ctrl+x", "emergency_stop", "Emergency stop", "Twice: nothing is claimed any more; twice again to lift it", _APP, "Act", "undo", "maestro-tui estop"),
 )  # fmt: skip

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shlex
 
 from maestro_core.cli.main import Context
 from maestro_core.cli.output import Printer
 from maestro_core.cli.words import plural
 from maestro_core.errors import ReadOnly, UsageError
-from maestro_core.files import OsFiles
 from maestro_core.layout import Layout
-from maestro_core.service.identity import identity
 from maestro_core.service.install import Report
-from maestro_core.service.manager import Manager, make_manager, manager_kind
-from maestro_core.service.shell import SystemShell
+from maestro_core.service.manager import Manager
+from maestro_core.service.restart import this_manager
 
 _DONE = {"add": "added", "change": "changed", "keep": "unchanged", "remove": "removed"}
 _WOULD = {
@@ -42,9 +39,7 @@ def refuse(context: Context, arguments: argparse.Namespace) -> None:
 
 def chosen_manager(arguments: argparse.Namespace | None, layout: Layout) -> Manager:
     """This machine's, or the one asked for. Raises Refused when there is none."""
-    kind = arguments.kind if arguments is not None else None
-    found = kind or manager_kind(os.environ)
-    return make_manager(found, identity(layout, os.environ), SystemShell(), os.environ, OsFiles())
+    return this_manager(layout, arguments.kind if arguments is not None else None)
 
 
 def print_report(

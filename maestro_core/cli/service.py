@@ -16,13 +16,14 @@ from maestro_core.cli.output import Printer, printer_for
 from maestro_core.cli.status import consumer_line
 from maestro_core.cli.words import stored_age
 from maestro_core.clock import SystemClock
-from maestro_core.errors import ReadOnly, Refused
+from maestro_core.errors import ReadOnly
 from maestro_core.files import OsFiles
 from maestro_core.layout import Layout
 from maestro_core.observe.reader import SnapshotReader
 from maestro_core.observe.snapshot import ConsumerView
 from maestro_core.service.install import bring, require
 from maestro_core.service.job import CONSUMER
+from maestro_core.service.restart import restart_service
 from maestro_core.service.shell import SystemShell
 from maestro_core.service.starts import Start, StartBook
 from maestro_core.service.status import ServiceStatus, service_status, wanted_job
@@ -69,12 +70,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
 
 
 def _restart(_arguments: argparse.Namespace, layout: Layout) -> int:
-    manager = chosen_manager(None, layout)
-    present = manager.present(CONSUMER)
-    if not present:
-        raise Refused("no service is installed for this agent root", "maestro-tui service install")
-    require(manager)
-    manager.restart(present[0])
+    restart_service(layout)
     print("restarted")
     return 0
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from rich.text import Text
 
+from maestro_core import __version__
 from maestro_core.observe.snapshot import Snapshot
 from maestro_tui.presentation import times
 from maestro_tui.presentation.cells import choose, data, line, money, spread
@@ -143,6 +144,12 @@ def second_line(
     return spread(left, right, width)
 
 
+def other_version(snapshot: Snapshot) -> str | None:
+    """The version of a live consumer, where it is not that of this console."""
+    view = snapshot.consumer
+    return view.version if view.word == "live" and view.version not in (None, __version__) else None
+
+
 def banners(snapshot: Snapshot, here: Here, now: float) -> list[Text]:
     """What holds everything, the worst first; empty when nothing does."""
     found = [
@@ -153,6 +160,10 @@ def banners(snapshot: Snapshot, here: Here, now: float) -> list[Text]:
     view = snapshot.consumer
     if view.word == "live" and view.trouble:
         found.append(line((f" × consumer: {data(view.trouble, 300)} ", "banner.bad")))
+    if (version := other_version(snapshot)) is not None:
+        text = f" △ {data(view.mode or 'consumer', 20)} {view.pid} is version {data(version, 40)},"
+        how = " · B restarts the service" if view.mode == "daemon" else ""
+        found.append(line((f"{text} this console is {__version__}{how} ", "banner.warn")))
     if view.settings_error:
         found.append(
             line((f" △ settings not taken: {data(view.settings_error, 300)} ", "banner.warn"))

@@ -11,9 +11,12 @@ from textual.widget import Widget
 
 from maestro_core.observe.snapshot import CadenceView, ConsumerView, Snapshot
 from maestro_tui.acts_cadence import cadence_plan
+from maestro_tui.acts_service import restart_plan
+from maestro_tui.keys import Key
 from maestro_tui.presentation.board import Cadence, fields
 from maestro_tui.presentation.cadence import details
 from maestro_tui.presentation.cells import line
+from maestro_tui.presentation.strip import other_version
 from maestro_tui.query import Fields
 from maestro_tui.rows import Arranged
 from maestro_tui.screens.base import ListScreen, screen_bindings
@@ -104,6 +107,13 @@ class BoardScreen(ListScreen[Cadence]):
     def action_move(self, step: int) -> None:
         self.table.move(step * self.board.step_down())
 
+    def can(self, key: Key) -> bool:
+        """The service is restarted only where that brings another version in."""
+        if key.id == "act.restart":
+            snapshot = self.console.snapshot
+            return snapshot is not None and other_version(snapshot) is not None
+        return super().can(key)
+
     def action_open(self) -> None:
         """Enter: the log where something runs, else the details."""
         row = self.table.current
@@ -148,6 +158,9 @@ class BoardScreen(ListScreen[Cadence]):
             return
         views = [row.view for row in self.chosen()]
         now = self.console.now
+        if what == "restart":
+            self.console.propose(restart_plan(self.console.backend.layout, snapshot))
+            return
         if what == "stop_run":
             self.console.stop_runs(views)
             return

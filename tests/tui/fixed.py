@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from maestro_core import __version__
 from maestro_core.bus.feed import Topic
 from maestro_core.clock import FakeClock, iso, parse_iso
 from maestro_core.control.commands import Ack, Outcome, Verb
@@ -109,7 +110,7 @@ CADENCES = (
 )  # fmt: skip
 
 LIVE = ConsumerView(
-    word="live", pid=7001, host="mini", version="0.1.0", mode="daemon",
+    word="live", pid=7001, host="mini", version=__version__, mode="daemon",
     started_at=NOW - 86400, beat_at=NOW - 1,
 )  # fmt: skip
 

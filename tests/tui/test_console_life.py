@@ -412,3 +412,28 @@ def test_a_good_config_is_taken(tmp_path: Path) -> None:
     assert (found.theme, found.mouse, found.keymap, found.problems) == (
         "maestro-light", False, {"act.retry": "f5"}, (),
     )  # fmt: skip
+
+
+async def test_a_daemon_of_another_version_is_named_and_restarting_it_asks_first() -> None:
+    old = replace(SNAPSHOT, consumer=replace(LIVE, version="0.0.9"))
+    async with console(FixedBackend(old)) as (app, pilot):
+        await see(pilot, "daemon 7001 is version 0.0.9")
+        await see(pilot, "B restarts the service")
+        await pilot.press("B")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmOverlay))
+        await see(pilot, "1 sub-session will be ended and put back into the inbox.")
+        await pilot.press("escape", "?")
+        await see(pilot, "Restart service")
+        assert said(app) == []
+
+
+async def test_a_read_only_console_restarts_nothing() -> None:
+    async with console(FixedBackend(read_only=True)) as (app, pilot):
+        await pilot.press("B")
+        await until(pilot, lambda: any("read-only" in one for one in said(app)))
+
+
+async def test_a_service_that_is_not_there_is_said_and_not_started() -> None:
+    async with console(FixedBackend()) as (app, pilot):
+        await pilot.press("B", "y")
+        await until(pilot, lambda: any("Restart the service: " in one for one in said(app)))
