@@ -301,11 +301,12 @@ def test_a_full_disk_is_not_the_tick_s_fault(bench: Bench, monkeypatch: pytest.M
     assert [name for name in files(bench) if name.endswith(".log")] == []
 
 
+@pytest.mark.parametrize("kind", [OSError, ValueError])
 def test_a_cap_that_fails_does_not_cost_the_run(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
 ) -> None:
     def broken(_self: object) -> None:
-        raise OSError(errno.EIO, "Input/output error")
+        raise kind(errno.EIO, "Input/output error")
 
     monkeypatch.setattr("maestro_core.session.logcap.LogCap.check", broken)
     assert bench.run("echo x; exit 3").exit_code == 3
