@@ -8,8 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from maestro_core.layout import Layout
+
+# A busy machine is no fault of an example; in CI hypothesis also repeats the same examples.
+settings.register_profile("patient", settings(), deadline=None)
+settings.load_profile("patient")
 
 _FOREIGN = ("MAESTRO_", "AGENT_", "ANTHROPIC_", "CLAUDE_")
 

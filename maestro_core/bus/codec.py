@@ -137,8 +137,9 @@ def unreadable(error: OSError) -> str | None:
 
 
 def _plain(seen: _Peeked) -> bool:
-    """Whether the quick look found the order's fields in order."""
-    return bool(NAME.match(seen.cadence)) and abs(seen.priority) <= PRIORITY_LIMIT
+    """Whether the quick look found the fields in order; times show when they are read."""
+    counts = 0 <= seen.attempts <= COUNT_LIMIT and 0 <= seen.recoveries <= COUNT_LIMIT
+    return counts and abs(seen.priority) <= PRIORITY_LIMIT and bool(NAME.match(seen.cadence))
 
 
 def _key_of(tick: _Peeked | Tick, modified: Modified) -> Key:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from maestro_core.bus import codec
@@ -360,6 +360,9 @@ def test_any_bytes_are_a_tick_or_a_reason(data: bytes) -> None:
 
 
 @given(st.sampled_from(KNOWN), JSON)
+@example("attempts", -1)
+@example("recoveries", -1)
+@example("priority", 10**12)
 def test_one_wrong_field_is_named_and_a_peek_agrees(field: str, value: object) -> None:
     document = {"id": "x", "cadence": "memo", field: value}
     data = json.dumps(document).encode()
