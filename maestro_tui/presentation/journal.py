@@ -21,10 +21,9 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
 _SHOWN_APART = frozenset({"ts", "level", "stage", "cadence", "verb", "targets", "actor", "ok"})
 
 STAGE_STYLES = {
-    "circuit_opened": "bad", "circuit_closed": "ok", "subsession_spawn": "run", "inline_spawn": "run",
-    "subsession_failed": "bad", "subsession_ok": "ok", "subsession_completed": "ok",
-    "operator": "accent",
-    "dead_letter": "bad", "emergency_stop": "bad",
+    "circuit_opened": "bad", "circuit_closed": "ok", "dead_letter": "bad", "emergency_stop": "bad",
+    "subsession_spawn": "run", "inline_spawn": "run", "subsession_failed": "bad",
+    "subsession_ok": "ok", "subsession_completed": "ok", "operator": "accent",
 }  # fmt: skip
 """Stages that stand out; the others have the style of their level."""
 
