@@ -30,6 +30,8 @@ OTHER_NAMES = (
     "CLAUDE_CODE_OAUTH_TOKEN",
     "MAESTRO_PREFER_SUBSCRIPTION_AUTH",
     "MAESTRO_CLAUDE_BIN",
+    "MAESTRO_BUS",
+    "PGPASSWORD",
     "MAESTRO_NOTICE_WEBHOOK",
 )
 """Further documented names that are no [consumer] setting."""

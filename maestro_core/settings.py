@@ -10,6 +10,7 @@ from __future__ import annotations
 from maestro_core.settings_load import Examined, examine_settings, load_settings
 from maestro_core.settings_types import (
     BuiltIn,
+    BusSettings,
     CadenceSettings,
     ConsumerSettings,
     Guard,
@@ -24,7 +25,7 @@ from maestro_core.settings_types import (
 from maestro_core.settings_watch import SettingsWatcher
 
 __all__ = [
-    "BuiltIn", "CadenceSettings", "ConsumerSettings", "Examined", "Guard", "Handler",
+    "BuiltIn", "BusSettings", "CadenceSettings", "ConsumerSettings", "Examined", "Guard", "Handler",
     "MetricsSettings", "Mode", "NoticeSettings", "Producer", "ScheduleSettings", "Settings",
     "SettingsWatcher", "examine_settings", "load_settings",
 ]  # fmt: skip

@@ -19,6 +19,7 @@ from maestro_core.settings_read import MOST_FAULTS
 from maestro_core.settings_rules import PERMISSION_MODES, RULES
 from maestro_core.settings_toml import FILE, Key, TomlFile
 from maestro_core.settings_types import (
+    BusSettings,
     CadenceSettings,
     ConsumerSettings,
     Guard,
@@ -37,8 +38,9 @@ _STRUCTS: dict[str, type[msgspec.Struct]] = {
     "schedules": ScheduleSettings,
     "notices": NoticeSettings,
     "metrics": MetricsSettings,
+    "bus": BusSettings,
 }
-_TABLES = ("schedules", "notices", "metrics")
+_TABLES = ("schedules", "notices", "metrics", "bus")
 """Tables at the top beside [consumer] and [cadence.*], each one struct."""
 TYPES = {
     section: {field.name: field.type for field in msgspec.structs.fields(struct)}
@@ -66,12 +68,11 @@ class Converter:
 
     def tables(self) -> dict[str, Any]:
         """The small tables that are there, with their good values."""
-        data = self._file.data
-        return {
-            name: _STRUCTS[name](**self._table(name, (name,), data[name]))
-            for name in _TABLES
-            if name in data
-        }
+        return {name: self.table(name) for name in _TABLES if name in self._file.data}
+
+    def table(self, name: str) -> Any:
+        """One of the small tables."""
+        return _STRUCTS[name](**self._table(name, (name,), self._file.data.get(name, {})))
 
     def _cadences(self, table: Any) -> dict[str, CadenceSettings]:
         if not isinstance(table, dict):
@@ -175,7 +176,7 @@ def accepted(section: str, name: str, value: Any) -> Any:
         ValueError: it has the wrong type or is out of range; the text says what is allowed.
     """
     rule = RULES[section][name]
-    wrong = ValueError(f"must be {rule.allowed}, is {shown(value)}")
+    wrong = ValueError(f"must be {rule.allowed}" + ("" if rule.secret else f", is {shown(value)}"))
     try:
         converted = msgspec.convert(value, TYPES[section][name], strict=True)
         if rule.holds(converted):

@@ -17,10 +17,15 @@ from maestro_core.errors import SettingsError
 from maestro_core.layout import Layout
 from maestro_core.redact import Redactor
 from maestro_core.settings_convert import Converter
-from maestro_core.settings_override import overrides, strange_names, webhook
+from maestro_core.settings_override import bus_url, overrides, strange_names, webhook
 from maestro_core.settings_read import told
 from maestro_core.settings_toml import read_toml
-from maestro_core.settings_types import ConsumerSettings, NoticeSettings, Settings
+from maestro_core.settings_types import (
+    BusSettings,
+    ConsumerSettings,
+    NoticeSettings,
+    Settings,
+)
 
 HINT = "correct the file and start again; `maestro-tui doctor` lists every fault"
 
@@ -48,6 +53,9 @@ def examine_settings(layout: Layout, environ: Mapping[str, str] | None = None) -
     address, unusable = webhook(env, environ)
     if address is not None:
         tables["notices"] = replace(tables.get("notices", NoticeSettings()), webhook=address)
+    server, wrong_bus = bus_url(env, environ)
+    if server is not None:
+        tables["bus"] = replace(tables.get("bus", BusSettings()), url=server)
     redact = Redactor({**environ, **env.values})
     warnings = told([*converter.warnings, *strange_names(env, environ)])
     settings = Settings(
@@ -57,7 +65,13 @@ def examine_settings(layout: Layout, environ: Mapping[str, str] | None = None) -
         env=env.values,
         warnings=tuple(map(redact, warnings)),
     )
-    problems = [*([file.problem] if file.problem else []), *converter.problems, *wrong, *unusable]
+    problems = [
+        *([file.problem] if file.problem else []),
+        *converter.problems,
+        *wrong,
+        *unusable,
+        *wrong_bus,
+    ]
     return Examined(settings=settings, env=env, problems=tuple(map(redact, told(problems))))
 
 

@@ -11,13 +11,17 @@ from typing import Any
 from maestro_core.envfile import OTHER_NAMES, RUN_NAMES, EnvFile, flag
 from maestro_core.settings_convert import TYPES, accepted, suggestion
 from maestro_core.settings_read import MOST_FAULTS
-from maestro_core.settings_rules import RULES
+from maestro_core.settings_rules import RULES, Rule, is_bus
 
 PREFIX = "MAESTRO_"
 WEBHOOK = "MAESTRO_NOTICE_WEBHOOK"
+BUS = "MAESTRO_BUS"
 OVERRIDES = {PREFIX + name.upper(): name for name in TYPES["consumer"]}
 """Variable -> key of [consumer]."""
 
+_BUS_RULE = Rule(
+    'an address, as in "postgresql://user@host:5432/database", or "folders"', is_bus, secret=True
+)
 _KNOWN = {*OVERRIDES, *RUN_NAMES, *(name for name in OTHER_NAMES if name.startswith(PREFIX))}
 
 
@@ -36,14 +40,24 @@ def overrides(env: EnvFile, environ: Mapping[str, str]) -> tuple[dict[str, Any],
 
 def webhook(env: EnvFile, environ: Mapping[str, str]) -> tuple[str | None, list[str]]:
     """The address of [notices] webhook, and what is wrong with it: it is a secret, never shown."""
+    return _secret(WEBHOOK, RULES["notices"]["webhook"], env, environ)
+
+
+def bus_url(env: EnvFile, environ: Mapping[str, str]) -> tuple[str | None, list[str]]:
+    """The [bus] url, and what is wrong with it. Here it may hold a password."""
+    return _secret(BUS, _BUS_RULE, env, environ)
+
+
+def _secret(
+    variable: str, rule: Rule, env: EnvFile, environ: Mapping[str, str]
+) -> tuple[str | None, list[str]]:
     value: str | None = None
     problems: list[str] = []
-    rule = RULES["notices"]["webhook"]
-    for source, text in _given(WEBHOOK, env, environ):
+    for source, text in _given(variable, env, environ):
         if rule.holds(text):
             value = text
         else:
-            problems.append(f"{source}: {WEBHOOK} must be {rule.allowed}")
+            problems.append(f"{source}: {variable} must be {rule.allowed}")
     return value, problems
 
 

@@ -10,7 +10,9 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from maestro_core.layout import NAME
 from maestro_core.settings_schedule import schedule_problem, zone_problem
+from maestro_core.settings_types import FOLDERS
 
 DAY = 86400.0
 _MANAGED = ("-p", "--print", "--input-format")
@@ -21,6 +23,8 @@ class Rule(NamedTuple):
 
     allowed: str
     holds: Callable[[Any], bool]
+    secret: bool = False
+    """What stands there is not shown, also where it is wrong."""
 
 
 def _number(low: float, high: float) -> Rule:
@@ -68,6 +72,17 @@ def _are_args(words: tuple[str, ...]) -> bool:
 
 def _is_webhook(url: str) -> bool:
     return re.fullmatch(r"https?://[^\s/?#@]+(?:[/?][^\s]*)?", url) is not None
+
+
+def is_bus(address: str) -> bool:
+    """A server, or the word for folders. A password belongs before the @ if anywhere."""
+    server = re.fullmatch(r"postgres(?:ql)?://[^\s/?#]*/[^\s?#/]+(?:\?[^\s#]*)?", address)
+    return address == FOLDERS or (server is not None and "password=" not in address)
+
+
+def _is_open_bus(address: str) -> bool:
+    user = address.partition("://")[2].partition("/")[0].rpartition("@")[0]
+    return is_bus(address) and ":" not in user
 
 
 def _is_span(text: str) -> bool:
@@ -134,11 +149,27 @@ RULES: dict[str, dict[str, Rule]] = {
     },
     "notices": {
         "command": _COMMAND,
-        "webhook": Rule("an address that begins with https:// or http://", _is_webhook),
+        "webhook": Rule(
+            "an address that begins with https:// or http://", _is_webhook, secret=True
+        ),
         "quiet_hours": Rule('two times of the day, as in "22:00-07:00"', _is_span),
         "min_interval": _number(0, DAY),
     },
     "metrics": {"port": _whole(1, 65535)},
+    "bus": {
+        "url": Rule(
+            'an address without a password, as in "postgresql://user@host:5432/database", or'
+            f' "{FOLDERS}"',
+            _is_open_bus,
+            secret=True,
+        ),
+        "host": Rule(
+            "a name of letters, digits, . _ -, at most 128",
+            lambda name: NAME.match(name) is not None,
+        ),
+        "per_cadence": _whole(0, 64),
+        "lease_seconds": _number(3, 3600),
+    },
 }
 """Section -> key -> rule; the keys are those of the structs (kept by a test)."""
 

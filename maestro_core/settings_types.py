@@ -94,6 +94,28 @@ class MetricsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     port: int | None = None
 
 
+FOLDERS = "folders"
+"""The bus that is the folders of the agent root itself: so where nothing else is said."""
+
+
+class BusSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[bus]: where ticks, gates, markers and commands are. `url` may hold a password that came
+    from the environment, so it is never shown."""
+
+    url: str | None = None
+    host: str | None = None
+    """The name of this agent root's consumer on a bus that several share; None = the machine's."""
+    per_cadence: int = 1
+    """Ticks of one cadence that may run at once over all hosts; 0 = any number."""
+    lease_seconds: float = 60.0
+    """A consumer that is silent for so long has lost what it works on to the others."""
+
+    @property
+    def server(self) -> str | None:
+        """The address of a server; None = the folders of the agent root."""
+        return None if self.url == FOLDERS else self.url
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """All settings of an agent root. `env` is the .env file's entries (secrets inside)."""
 
@@ -102,6 +124,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     schedules: ScheduleSettings = ScheduleSettings()
     notices: NoticeSettings = NoticeSettings()
     metrics: MetricsSettings = MetricsSettings()
+    bus: BusSettings = BusSettings()
     env: dict[str, str] = {}
     warnings: tuple[str, ...] = ()
     """What is usable but probably not meant, one line each."""

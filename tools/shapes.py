@@ -15,7 +15,12 @@ from maestro_core.models import CadenceWord, Failure, Running, Stats
 from maestro_core.observe.agents import AgentWord
 from maestro_core.observe.snapshot import ConsumerWord, CountsView
 from maestro_core.settings import CadenceSettings, ConsumerSettings
-from maestro_core.settings_types import MetricsSettings, NoticeSettings, ScheduleSettings
+from maestro_core.settings_types import (
+    BusSettings,
+    MetricsSettings,
+    NoticeSettings,
+    ScheduleSettings,
+)
 
 Time = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
@@ -60,6 +65,7 @@ class CadencesToml(Struct, forbid_unknown_fields=True):
     schedules: ScheduleSettings = ScheduleSettings()
     notices: NoticeSettings = NoticeSettings()
     metrics: MetricsSettings = MetricsSettings()
+    bus: BusSettings = BusSettings()
 
 
 class OpenCircuit(Struct):

@@ -13,6 +13,7 @@ import maestro_core
 from maestro_core.envfile import OPTIONAL_KEYS, OTHER_NAMES, REQUIRED_KEYS, RUN_NAMES, parse_env
 from maestro_core.layout import Layout
 from maestro_core.settings import (
+    BusSettings,
     CadenceSettings,
     ConsumerSettings,
     MetricsSettings,
@@ -101,7 +102,8 @@ def written(value: Any) -> str:
      ("## `[cadence.<name>]`", "cadence", CadenceSettings()),
      ("## `[schedules]`", "schedules", ScheduleSettings()),
      ("## `[notices]`", "notices", NoticeSettings()),
-     ("## `[metrics]`", "metrics", MetricsSettings())],
+     ("## `[metrics]`", "metrics", MetricsSettings()),
+     ("## `[bus]`", "bus", BusSettings())],
 )  # fmt: skip
 def test_the_tables_of_the_page_are_those_of_the_code(
     heading: str, section: str, defaults: Any

@@ -110,7 +110,7 @@ def test_a_list_may_be_overridden_with_commas_or_brackets(agent_root: Layout) ->
 
 # ruff: noqa: E501  (one fault a line)
 TOML_FAULTS = [
-    ("foo = 1", "line 1: [foo]: is unknown; allowed: cadence, consumer"),
+    ("foo = 1", "line 1: [foo]: is unknown; allowed: bus, cadence, consumer"),
     ("[cadences.x]", "line 1: [cadences]: is unknown; did you mean cadence?"),
     ("[consumer]\npoll_secnds = 1", "line 2: [consumer] poll_secnds: is unknown; did you mean poll_seconds?"),
     ("[consumer]\nzzz = 1", "allowed: api_retry_cap, backoff_seconds,"),
