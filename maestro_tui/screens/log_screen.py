@@ -95,6 +95,11 @@ def _bindings() -> list[Any]:
     ]
 
 
+def _matters(key: Key) -> bool:
+    """A log belongs to one agent: going to another one from here is no use of the room."""
+    return not key.id.startswith("agents.")
+
+
 def _footer() -> list[Key]:
     """The keys of the log, and of search, which every list has too."""
     extra = (
@@ -103,7 +108,7 @@ def _footer() -> list[Key]:
         BY_ID["log.raw"]._replace(footer=5),
         BY_ID["log.save"]._replace(footer=6),
     )
-    return sorted([*footer(("app", "log")), *extra], key=lambda key: key.footer)
+    return sorted([*footer(("app", "log"), _matters), *extra], key=lambda key: key.footer)
 
 
 class LogOverlay(OpaqueScreen):
