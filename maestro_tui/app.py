@@ -115,6 +115,7 @@ class MaestroApp(AgentsApp):
         mask_with(self.backend.redactor())
 
     def _second(self) -> None:
+        self.call_person()
         if self._frozen_at is None:
             for screen in self.shown_screens():
                 tick = getattr(screen, "tick", None)
@@ -130,6 +131,7 @@ class MaestroApp(AgentsApp):
         first = self._newest is None
         self._newest = message.snapshot
         self._trouble = None
+        self.see_changes(message.snapshot)
         if self._frozen_at is None:
             self.show_snapshot(message.snapshot)
             front = self.front()
@@ -214,6 +216,6 @@ def run_console(
             app, roots or listed_roots(os.environ).roots,
             partial(RootBackend, read_only=read_only), first=bool(roots),
         )  # fmt: skip
-    app.wire_way = "eco" if eco else config.wire
+    app.wire_way, app.notices_way = "eco" if eco else config.wire, config.notices
     app.run(mouse=config.mouse)
     return leave(app, demo=demo)

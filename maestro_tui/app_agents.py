@@ -19,6 +19,7 @@ from maestro_tui.app_views import ViewsApp
 from maestro_tui.backend import Backend
 from maestro_tui.feed import SnapshotFeed
 from maestro_tui.presentation.agents import Agent, rows_of
+from maestro_tui.presentation.alerts import standing, standing_of_line
 from maestro_tui.presentation.cells import data, mask_with
 from maestro_tui.presentation.strip import Here
 from maestro_tui.screens.registry import ORDER, make_screen
@@ -80,6 +81,9 @@ class AgentsApp(ViewsApp):
         self._watchers = max(0, self._watchers - 1)
         if self.agents is not None and not self._watchers:
             self.agents.hide()
+            for root in self.agents.roots:
+                if not self._is_open(root):
+                    self.alerts.forget(root)
 
     def agent_rows(self) -> list[Agent]:
         """The agents as they were seen last, in the order of the list."""
@@ -92,11 +96,23 @@ class AgentsApp(ViewsApp):
     def on_agent_seen(self, message: AgentSeen) -> None:
         if self.agents is None:
             return
-        self.agents.take(message.line)
+        line = message.line
+        self.agents.take(line)
+        if self._watchers and not self._is_open(line.root):
+            now = self.backend.clock.steady()
+            self.alerts.see(line.root, line.name, standing_of_line(line), line.dead, now)
         for screen in self.shown_screens():
             seen = getattr(screen, "seen", None)
             if seen is not None:
                 seen()
+
+    def see_changes(self, snapshot: Snapshot) -> None:
+        """What a person is to be called for, of the open agent."""
+        now, dead = self.backend.clock.steady(), snapshot.counts.dlq
+        self.alerts.see(snapshot.root, snapshot.agent, standing(snapshot), dead, now)
+
+    def _is_open(self, root: str) -> bool:
+        return self.feed.is_alive() and root == str(self.backend.layout.root)
 
     # ---- moving ---------------------------------------------------------------------------
 
@@ -231,6 +247,7 @@ class AgentsApp(ViewsApp):
         if self.feed.is_alive():
             self.backend.memory.leave(self.backend.clock.wall())
         self.feed.stop()
+        self.alerts.forget(str(self.backend.layout.root))
         self.snapshot = self._newest = None
         self._trouble = self._frozen_at = None
         self.undos, self.requested = UndoStack(), {}

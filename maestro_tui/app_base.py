@@ -15,6 +15,7 @@ from textual.filter import Monochrome, NoColor
 from textual.screen import Screen
 
 from maestro_core.observe.snapshot import Snapshot
+from maestro_tui.alerts import Alerts, send
 from maestro_tui.backend import Backend
 from maestro_tui.feed import SnapshotFeed
 from maestro_tui.messages import WorkerFailed
@@ -45,6 +46,8 @@ class BaseApp(WiredApp):
         self.keeps_board = False
         """What the board shows at the end is kept for the next start."""
         self.keymap_of_user = dict(keymap or {})
+        self.alerts, self.notices_way = Alerts(), "off"
+        """How the person is called when something changes, as in their config.toml."""
         self.snapshot: Snapshot | None = None
         """What is shown; None = nothing was read yet."""
         self.feed = SnapshotFeed(backend.snapshot, backend.make_feed, self.post_message)
@@ -126,6 +129,12 @@ class BaseApp(WiredApp):
     def say(self, text: str, *, severity: Any = "information", seconds: float = 5.0) -> None:
         """A toast. The text is data: no markup."""
         self.notify(text, severity=severity, timeout=seconds, markup=False)
+
+    def call_person(self) -> None:
+        """The terminal's bell and notice, when something is to be told."""
+        calls = self.alerts.due(self.backend.clock.steady())
+        if self.notices_way != "off":
+            send(self, calls, self.notices_way)
 
     def copy(self, text: str) -> None:
         """Send to the terminal's clipboard (OSC 52); nobody can know whether it arrived."""

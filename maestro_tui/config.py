@@ -3,6 +3,7 @@
     theme = "maestro-light"          maestro-dark | maestro-light | maestro-mono
     mouse = false
     wire = "eco"                     on | off (stock output) | eco (spare a slow line)
+    notices = "bell"                 on (bell and desktop notice) | bell | osc9 | osc777 | off
     agents = ["~/agents/*"]          agent roots of this machine, see maestro_core.roots
     [keys]
     "act.retry" = "f5"               ids as in the help's table
@@ -24,6 +25,8 @@ __all__ = ["ConsoleConfig", "config_path", "load_config", "read_config"]
 
 THEMES = ("maestro-dark", "maestro-light", "maestro-mono")
 WIRES = ("on", "off", "eco")
+NOTICES = ("on", "bell", "osc9", "osc777", "off")
+_NAMES = ("theme", "mouse", "wire", "notices", "agents", "keys")
 
 
 class ConsoleConfig(NamedTuple):
@@ -34,6 +37,7 @@ class ConsoleConfig(NamedTuple):
     keymap: Mapping[str, str] = {}
     problems: tuple[str, ...] = ()
     wire: str = WIRES[0]
+    notices: str = NOTICES[0]
 
 
 def load_config(environ: Mapping[str, str] | None = None) -> ConsoleConfig:
@@ -50,22 +54,14 @@ def load_config(environ: Mapping[str, str] | None = None) -> ConsoleConfig:
 
 def read_config(document: Mapping[str, Any]) -> ConsoleConfig:
     """The settings of a parsed file."""
-    problems = [f"unknown setting {name!r}: theme, mouse, wire, agents or [keys]"
-                for name in document
-                if name not in ("theme", "mouse", "wire", "agents", "keys")]  # fmt: skip
+    problems = [f"unknown setting {name!r}: one of {', '.join(_NAMES)}"
+                for name in document if name not in _NAMES]  # fmt: skip
     problems += read_list(document.get("agents", []), os.environ.get("HOME", "")).problems
-    theme, mouse, keys = (
-        document.get("theme", THEMES[0]),
-        document.get("mouse", True),
-        document.get("keys", {}),
+    theme, wire, notices = (
+        _one_of(document, name, allowed, problems)
+        for name, allowed in (("theme", THEMES), ("wire", WIRES), ("notices", NOTICES))
     )
-    if theme not in THEMES:
-        problems.append(f"theme {theme!r} is none of {', '.join(THEMES)}")
-        theme = THEMES[0]
-    wire = document.get("wire", WIRES[0])
-    if wire not in WIRES:
-        problems.append(f"wire {wire!r} is none of {', '.join(WIRES)}")
-        wire = WIRES[0]
+    mouse, keys = document.get("mouse", True), document.get("keys", {})
     if not isinstance(mouse, bool):
         problems.append("mouse is neither true nor false")
         mouse = True
@@ -74,4 +70,15 @@ def read_config(document: Mapping[str, Any]) -> ConsoleConfig:
         keys = {}
     keymap = {name: key for name, key in keys.items() if name in BY_ID and isinstance(key, str)}
     problems += conflicts({name: str(key) for name, key in keys.items()})
-    return ConsoleConfig(theme, mouse, keymap, tuple(problems), wire)
+    return ConsoleConfig(theme, mouse, keymap, tuple(problems), wire, notices)
+
+
+def _one_of(
+    document: Mapping[str, Any], name: str, allowed: tuple[str, ...], problems: list[str]
+) -> str:
+    """The setting, or the first of what is allowed."""
+    value = document.get(name, allowed[0])
+    if value in allowed:
+        return str(value)
+    problems.append(f"{name} {value!r} is none of {', '.join(allowed)}")
+    return allowed[0]

@@ -32,6 +32,7 @@ KNOWN = re.compile(
     rb"|\x1b\(B|\x0f|\x1b\[r"  # redraw: character set and margins
     rb"|\x1b\]22;[a-z-]*\x07"  # the shape of the mouse pointer
     rb"|\x1b\]52;c;[A-Za-z0-9+/=]*\x07"
+    rb"|\x07(?=\x1b\]9;)|\x1b\](?:9|777;notify);maestro: [^\x00-\x1f\x7f]*\x07"  # a call
 )
 FORBIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffe]"
