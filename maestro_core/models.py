@@ -76,8 +76,16 @@ def tick_document(tick: Tick) -> dict[str, Any]:
     )
     document.update({name: value for name, value, empty in optional if value != empty})
     if tick.failures:
-        document["failures"] = [msgspec.to_builtins(one) for one in tick.failures]
+        document["failures"] = [_failure_document(one) for one in tick.failures]
     return document | tick.extra
+
+
+def _failure_document(failure: Failure) -> dict[str, Any]:
+    """Both log paths stand in it, null where there is no log: readers need not ask twice."""
+    found: dict[str, Any] = msgspec.to_builtins(failure)
+    paths = {"stdout_path": failure.stdout_path, "stderr_path": failure.stderr_path}
+    own = {name: found.pop(name) for name in ("failure_class", "run_id") if name in found}
+    return found | paths | own
 
 
 class Claim(Struct, frozen=True):

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from maestro_core.consumer.ports import Ports
 from maestro_core.consumer.trouble import Trouble
+from maestro_core.control import told
 from maestro_core.control.apply import Applier
 from maestro_core.control.commands import Ack, Command
 
@@ -45,10 +46,7 @@ class Desk:
             lift_budget=self._lift_budget,
         )  # fmt: skip
         ack = applier.apply(command)
-        ports.journal.write(
-            "warn", command.verb, targets=list(command.targets), ok=ack.ok,
-            by=command.actor.user, reason=command.reason,
-        )  # fmt: skip
+        told.tell(ports.journal, command, ack)
         self._owed[ack.id] = ack
         self._answer(ack)
 

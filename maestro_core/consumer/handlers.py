@@ -13,6 +13,7 @@ from maestro_core.bus.engine import Engine
 from maestro_core.clock import Clock, iso
 from maestro_core.consumer.jobs import JobResult
 from maestro_core.errors import MaestroError
+from maestro_core.journal import Journal
 from maestro_core.layout import Layout
 from maestro_core.session.api import Launcher
 from maestro_core.settings import Settings
@@ -54,15 +55,21 @@ def files_guard(layout: Layout, pattern: str) -> Callable[[], JobResult]:
     return look
 
 
-def doctor_call(layout: Layout, settings: Settings) -> Callable[[], JobResult]:
-    """The doctor's round as a job: fails when a check fails."""
+def doctor_call(layout: Layout, settings: Settings, journal: Journal) -> Callable[[], JobResult]:
+    """The doctor's round as a job. What a check finds is news for the journal, no failure of
+    the round: to run it again at once would find the same."""
 
     def call() -> JobResult:
         from maestro_core.doctor import run_checks  # httpx is slow to import
 
         findings = run_checks(layout, settings)
-        failed = [f"{one.title}: {one.detail}" for one in findings if one.status == "fail"]
-        return JobResult(not failed, "; ".join(failed) or f"{len(findings)} checks")
+        failed = [one for one in findings if one.status == "fail"]
+        journal.write(
+            "error" if failed else "info", "doctor_round", checks=len(findings),
+            failed=[one.id for one in failed],
+            error="; ".join(f"{one.title}: {one.detail}" for one in failed) or None,
+        )  # fmt: skip
+        return JobResult(True, f"{len(findings)} checks")
 
     return call
 

@@ -55,7 +55,7 @@ class Settler:
         elif result.outcome == "cancelled":
             self._cancelled(claim, result, run_id)
         else:
-            self._failed(claim, result, settings, run_id)
+            self._failed(claim, result, settings, inline=inline, run_id=run_id)
 
     def _succeeded(self, claim: Claim, result: RunResult, *, inline: bool, run_id: str) -> None:
         self._engine.complete(claim)
@@ -81,14 +81,16 @@ class Settler:
         self._log("warn", "subsession_cancelled", claim.tick, run_id=run_id, reason=result.reason)
 
     def _failed(
-        self, claim: Claim, result: RunResult, settings: ConsumerSettings, run_id: str
-    ) -> None:
+        self, claim: Claim, result: RunResult, settings: ConsumerSettings, *,
+        inline: bool, run_id: str,
+    ) -> None:  # fmt: skip
         policy = policy_for(result.failure_class)
         destination = self._move(claim, result, policy, settings, run_id)
-        self._stats.spawn_failures += policy.spends_attempt
+        self._stats.spawn_failures += policy.spends_attempt and not inline
         self._stats.last_decision = destination
+        stage = "inline_failed" if inline else "subsession_failed"
         self._log(
-            "error", "subsession_failed", claim.tick, run_id=run_id, exit_code=result.exit_code,
+            "error", stage, claim.tick, run_id=run_id, exit_code=result.exit_code,
             duration_ms=round(result.duration * 1000), error=result.reason,
             failure_class=result.failure_class, stdout_path=result.stdout_path,
             stderr_path=result.stderr_path, destination=destination,
@@ -142,15 +144,14 @@ class Settler:
             )  # fmt: skip
 
     def _count_failure(self, cadence: str, settings: ConsumerSettings) -> None:
-        now = self._clock.steady()
+        now, wall = self._clock.steady(), self._clock.wall()
         before = self._gates.get(cadence)
         policy = breaker_policy(settings)
         state = self._gates.update(cadence, lambda one: after_failure(one, now, policy))
         if state.open_until and not is_forced(before, now):
-            until = self._clock.wall() + state.open_until - now
             self._journal.write(
                 "error", "circuit_opened", cadence=cadence, failures=state.failures,
-                open_until=iso(until),
+                open_until=iso(wall + state.open_until - now),
             )  # fmt: skip
 
     def _hold_all(self, result: RunResult, policy: FailurePolicy) -> None:
@@ -181,10 +182,12 @@ class Settler:
             stdout_path=result.stdout_path,
             stderr_path=result.stderr_path,
             failure_class=result.failure_class,
-            run_id=run_id,
+            run_id=run_id or None,
         )
 
     def _log(self, level: str, stage: str, tick: Tick, **fields: object) -> None:
+        if not fields.get("run_id"):  # a guard, a built-in: no run of its own
+            fields.pop("run_id", None)
         self._journal.write(
             level, stage, id=tick.id, cadence=tick.cadence, attempt=tick.attempts, **fields
         )

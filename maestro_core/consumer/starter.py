@@ -87,8 +87,8 @@ class Starter:
         elif plan.kind == "command":
             self._launch(claim, "command", plan.argv)
         elif plan.builtin == "doctor":
-            call = doctor_call(self._ports.layout, self._ports.settings)
-            self._call(claim, "builtin", call)
+            ports = self._ports
+            self._call(claim, "builtin", doctor_call(ports.layout, ports.settings, ports.journal))
         elif plan.builtin == "housekeeping":
             self._call(claim, "builtin", self._housekeep())
         else:

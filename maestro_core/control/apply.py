@@ -114,13 +114,16 @@ class Applier:
             found = {one: self._engine.find(one) for one in command.targets[:100]}
             return {one: view.where if view else None for one, view in found.items()}
         if command.verb.startswith("circuit"):
-            now, policy = self._clock.steady(), breaker_policy(self._settings)
-            states = {one: self._gates.get(one) for one in command.targets}
-            return {
-                one: {"state": gate(state, now, policy).word, "failures": state.failures}
-                for one, state in states.items()
-            }
+            return {one: self._circuit_facts(one) for one in command.targets}
         return {"hold": self._gates.hold.kind if self._gates.hold else None}
+
+    def _circuit_facts(self, cadence: str) -> dict[str, Any]:
+        state, now = self._gates.get(cadence), self._clock.steady()
+        word = gate(state, now, breaker_policy(self._settings)).word
+        facts: dict[str, Any] = {"state": word, "failures": state.failures}
+        if word == "open":
+            facts["open_until"] = iso(self._clock.wall() + state.open_until - now)
+        return facts
 
 
 def apply_offline(layout: Layout, command: Command, clock: Clock) -> Ack:

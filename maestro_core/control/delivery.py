@@ -16,6 +16,7 @@ import msgspec
 from maestro_core import files
 from maestro_core.clock import Clock
 from maestro_core.consumer.ownership import Ownership, holder
+from maestro_core.control import told
 from maestro_core.control.apply import apply_offline
 from maestro_core.control.commands import Ack, Command
 from maestro_core.control.mailbox import Mailbox, encode
@@ -120,14 +121,7 @@ class Delivery:
 
     def _apply(self, command: Command) -> Ack:
         ack = apply_offline(self._layout, command, self._clock)
-        self._journal.write(
-            "warn",
-            command.verb,
-            targets=list(command.targets),
-            ok=ack.ok,
-            by=command.actor.user,
-            reason=command.reason,
-        )
+        told.tell(self._journal, command, ack)
         return ack
 
     def _read_ack(self, command: Command) -> Ack | None:

@@ -15,6 +15,7 @@ Kind = Literal[
     "circuit_opened", "circuit_closed", "dead_letter", "auth", "quota", "overload", "budget",
     "hold_lifted", "emergency_stop", "emergency_stop_cleared", "consumer_gone",
     "consumer_crashed", "consumer_stopped", "crash_loop", "settings", "trouble",
+    "doctor",
 ]  # fmt: skip
 """What a notice is about; stable words for programs."""
 
@@ -53,12 +54,13 @@ _HOLD_WORDS = {
     "budget": "the budget is spent",
 }
 _DEAD = ("poison_tick", "unknown_cadence")
+_FAILED = ("subsession_failed", "inline_failed")
 
 
 def changes(entry: Mapping[str, Any]) -> list[Change]:
     """What a journal entry means for people outside; mostly nothing."""
     stage = str(entry.get("stage"))
-    if stage in _DEAD or (stage == "subsession_failed" and entry.get("destination") == "dlq"):
+    if stage in _DEAD or (stage in _FAILED and entry.get("destination") == "dlq"):
         return [_dead_letter(entry)]
     if stage == "consumer_started":
         return _started(entry)
@@ -91,13 +93,15 @@ def _dead_letter(entry: Mapping[str, Any]) -> Change:
 
 def _opened(entry: Mapping[str, Any]) -> Change:
     cadence, until = _text(entry, "cadence"), _text(entry, "open_until")
-    text = f"circuit of {cadence} opened after {_text(entry, 'failures')} failures, until {until}"
+    by = _text(entry, "by")
+    how = f"held open by {by}" if by else f"opened after {_text(entry, 'failures')} failures"
+    text = f"circuit of {cadence} {how}, until {until}"
     return _change(entry, f"circuit {cadence}", "open", "circuit_opened", text, subject=cadence)
 
 
 def _closed(entry: Mapping[str, Any]) -> Change:
-    cadence = _text(entry, "cadence")
-    text = f"circuit of {cadence} closed{_because(_text(entry, 'reason'))}"
+    cadence, by = _text(entry, "cadence"), _text(entry, "by")
+    text = f"circuit of {cadence} closed{f' by {by}' if by else _because(_text(entry, 'reason'))}"
     return _change(
         entry, f"circuit {cadence}", "closed", "circuit_closed", text, normal=True, subject=cadence
     )
@@ -188,6 +192,15 @@ def _trouble(entry: Mapping[str, Any]) -> Change:
     return _change(entry, "trouble", None, "trouble", f"trouble{_because(_text(entry, 'error'))}")
 
 
+def _doctor_round(entry: Mapping[str, Any]) -> Change:
+    failed = entry.get("failed")
+    if not failed:
+        text = "the doctor's checks pass again"
+        return _change(entry, "doctor", "well", "doctor", text, normal=True)
+    text = f"the doctor found {_text(entry, 'error')}"
+    return _change(entry, "doctor", str(failed), "doctor", text)
+
+
 _MAKERS = {
     "circuit_opened": _opened,
     "circuit_closed": _closed,
@@ -203,4 +216,5 @@ _MAKERS = {
     "lock_lost": _lock_lost,
     "settings_refused": _settings,
     "trouble": _trouble,
+    "doctor_round": _doctor_round,
 }

@@ -31,7 +31,9 @@ is out although the CLI stays, or a person."""
 NOT_STARTED, SIGNALLED, UNKNOWN_CODE, PROCESS_ERROR = -4, -1, -5, -6
 
 REASON_LINES = 3
-LONGEST_REASON = 2000
+LONGEST_LINE = 500
+"""Characters of a result's line: it has no end of its own, as the logs' last 4 KB have."""
+LONGEST_REASON = 8192
 
 
 class Ending(Struct, frozen=True, kw_only=True):
@@ -208,23 +210,30 @@ def _signal_name(number: int) -> str:
 
 def _reason(ending: Ending, transcript: Transcript, tails: Tails, note: str) -> str:
     """`exit N: note | a | b | c`, the letters being the last lines that say something."""
-    parts = [note, *_last_lines(transcript, tails)]
-    said = " | ".join(dict.fromkeys(one for one in parts if one))[:LONGEST_REASON]
+    lines = _last_lines(transcript, tails)
+    parts = [note, *lines] if note and note not in lines else lines
+    said = " | ".join(parts)[:LONGEST_REASON]
     return f"exit {ending.code}: {said}" if said else f"exit {ending.code}"
 
 
 def _last_lines(transcript: Transcript, tails: Tails) -> list[str]:
     result = transcript.result
-    said = _lines(result.text, first=True) if result and result.is_error else []
+    said = _first_lines(result.text) if result and result.is_error else []
     if tails.stderr.strip():
-        return said + _lines(tails.stderr)
+        lines = _lines(tails.stderr)
+        return [one for one in said if one not in lines] + lines
     return said or _lines(tails.stdout if not transcript.events else _plain(tails.stdout))
 
 
-def _lines(text: str, *, first: bool = False) -> list[str]:
-    """The lines that say something: the last ones, as a tool that failed ends with its reason."""
-    full = [line for line in (one_line(raw, 500) for raw in text.splitlines()) if line]
-    return full[:REASON_LINES] if first else full[-REASON_LINES:]
+def _lines(text: str) -> list[str]:
+    """The last lines that say something, as they are: a tool that fails ends with its reason."""
+    return [line for raw in text.strip().splitlines() if (line := raw.rstrip())][-REASON_LINES:]
+
+
+def _first_lines(text: str) -> list[str]:
+    """A result begins with what went wrong."""
+    lines = (one_line(raw, LONGEST_LINE) for raw in text.splitlines())
+    return [line for line in lines if line][:REASON_LINES]
 
 
 def _plain(tail: str) -> str:

@@ -15,7 +15,7 @@ from maestro_core.session.failures import policy_for
 
 _ENDS = {
     "subsession_completed": "ok", "inline_completed": "ok", "subsession_cancelled": "cancelled",
-    "subsession_failed": "failed", "put_back": "shutdown",
+    "subsession_failed": "failed", "inline_failed": "failed", "put_back": "shutdown",
 }  # fmt: skip
 
 Entry = dict[str, Any]

@@ -23,7 +23,8 @@ _SHOWN_APART = frozenset({"ts", "level", "stage", "cadence", "verb", "targets", 
 STAGE_STYLES = {
     "circuit_opened": "bad", "circuit_closed": "ok", "dead_letter": "bad", "emergency_stop": "bad",
     "subsession_spawn": "run", "inline_spawn": "run", "subsession_failed": "bad",
-    "subsession_ok": "ok", "subsession_completed": "ok", "operator": "accent",
+    "subsession_ok": "ok", "subsession_completed": "ok", "inline_failed": "bad",
+    "operator": "accent",
 }  # fmt: skip
 """Stages that stand out; the others have the style of their level."""
 

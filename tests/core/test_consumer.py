@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from maestro_core.journal import read_journal
 from maestro_core.models import RunResult
 from maestro_core.session.api import RunSpec
 from maestro_core.settings import CadenceSettings, Guard, Handler
@@ -301,6 +302,28 @@ def test_an_inline_command_is_a_run_that_takes_no_slot(tmp_path: Path) -> None:
     kit.drop("sync")
     kit.run_for(5)
     assert [spec.command for spec in kit.launcher.starts] == [None, ("sync",)]
+
+
+def test_an_inline_handler_that_fails_is_retried_and_counted_as_no_spawn(tmp_path: Path) -> None:
+    inline = CadenceSettings(mode="inline", handler=Handler(command=("sync",)))
+    kit = Kit(tmp_path, always(FAIL), cadences={"sync": inline}, **NO_WAIT).start()
+    [tick_id] = kit.drop("sync")
+    kit.run_for(10)
+    assert kit.tick("dlq", tick_id)["last_error"] == "exit 1: boom"
+    assert (kit.stats.retries, kit.stats.dlq, kit.stats.spawn_failures) == (1, 1, 0)
+    assert kit.stages().count("inline_failed") == 2
+    assert "subsession_failed" not in kit.stages()
+
+
+def test_what_the_doctor_finds_is_told_and_does_not_fail_its_tick(tmp_path: Path) -> None:
+    inline = CadenceSettings(mode="inline", handler="doctor")
+    kit = Kit(tmp_path, cadences={"health": inline}).start()
+    kit.drop("health")
+    kit.run_for(2)
+    assert (kit.stats.inline, kit.names("inbox"), kit.names("dlq")) == (1, [], [])
+    (found,) = [one for one in read_journal(kit.layout, limit=50) if one["stage"] == "doctor_round"]
+    assert (found["level"], "env.present" in found["failed"]) == ("error", True)
+    assert ".env file: " in found["error"]
 
 
 # ---- what is not the cadence's failure --------------------------------------------------

@@ -125,6 +125,10 @@ def test_a_claimed_file_says_whose_it_is_and_no_other_does(
     document = read_json(agent_root.dlq / "t.json")
     assert "claim" not in document
     assert document["last_error"] == "exit 1: no"
+    assert document["failures"] == [
+        {"at": FAILED.at, "attempt": 1, "exit_code": 1, "reason": "exit 1: no",
+         "stdout_path": None, "stderr_path": None}
+    ]  # fmt: skip
     modes = {path.stat().st_mode & 0o777 for path in agent_root.dlq.iterdir()}
     assert modes == {0o600}
 

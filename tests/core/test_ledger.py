@@ -256,6 +256,7 @@ def test_what_the_journal_tells_fills_a_new_ledger() -> None:
         ("inline_completed", {}, "ok"),
         ("subsession_cancelled", {"reason": "exit 143: cancelled"}, "cancelled"),
         ("subsession_failed", {}, "failed"),
+        ("inline_failed", {}, "failed"),
         ("subsession_failed", {"failure_class": "auth"}, "auth"),
         ("put_back", {"reason": "emergency_stop"}, "emergency_stop"),
         ("subsession_ending", {}, None),
@@ -264,7 +265,7 @@ def test_what_the_journal_tells_fills_a_new_ledger() -> None:
 def test_every_end_in_the_journal_has_its_outcome(
     stage: str, more: dict[str, object], outcome: str | None
 ) -> None:
-    begun = "inline_spawn" if stage == "inline_completed" else "subsession_spawn"
+    begun = "inline_spawn" if stage.startswith("inline") else "subsession_spawn"
     spawn = {"ts": iso(START), "stage": begun, "run_id": "r1"}
     (found,) = rows_from_journal(
         [spawn, {"ts": iso(START), "stage": stage, "run_id": "r1", **more}]

@@ -93,6 +93,12 @@ DEAD = entry("subsession_failed", cadence="memo", error="exit 1: boom", destinat
         (entry("crash_loop", starts=4, wait_seconds=40), "crash_loop", "4 bad ends in a row"),
         (entry("settings_refused", error="line 3"), "settings", "line 3"),
         (entry("trouble", error="disk full"), "trouble", "disk full"),
+        (entry("inline_failed", cadence="sync", error="exit 2", destination="dlq"), "dead_letter",
+         "dead letter of sync: exit 2"),
+        (entry("circuit_opened", cadence="memo", failures=0, open_until=AT, reason="operator",
+         by="ada"), "circuit_opened", "circuit of memo held open by ada, until"),
+        (entry("doctor_round", checks=30, failed=["env.present"], error=".env: gone"), "doctor",
+         "the doctor found .env: gone"),
     ],
 )  # fmt: skip
 def test_what_people_are_told(one: dict[str, Any], kind: str, words: str) -> None:
@@ -111,6 +117,7 @@ def test_what_people_are_told(one: dict[str, Any], kind: str, words: str) -> Non
         entry("circuit_half_open", cadence="memo"),
         entry("skipped_circuit_open", cadence="memo"),
         entry("subsession_cancelled", cadence="memo"),
+        entry("doctor_round", checks=30, failed=[], error=None),
         CLOSED, LIFTED, entry("emergency_stop_cleared"), entry("anything"), {},
     ],
 )  # fmt: skip
@@ -130,6 +137,23 @@ def test_the_end_is_told_after_the_beginning_was() -> None:
     for one in (*changes(CLOSED), *changes(CLOSED)):
         outbox.add(one)
     assert told(outbox) == [("circuit_closed", "memo", 1)]
+
+
+def test_a_round_of_the_doctor_that_finds_the_same_is_no_news() -> None:
+    ill = entry("doctor_round", failed=["env.present"], error=".env: gone")
+    worse = entry("doctor_round", failed=["env.present", "bus.disk"], error="more")
+    well = entry("doctor_round", failed=[], error=None)
+    outbox = heard(ill)
+    rounds = []
+    for one in (ill, ill, worse, well, well):
+        rounds.append(outbox.take())
+        for change in changes(one):
+            outbox.add(change)
+    words = [[notice.text for notice in found] for found in (*rounds, outbox.take())]
+    assert words == [
+        ["the doctor found .env: gone"], [], [], ["the doctor found more"],
+        ["the doctor's checks pass again"], [],
+    ]  # fmt: skip
 
 
 def test_what_lasts_is_not_repeated() -> None:

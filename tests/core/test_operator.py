@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from maestro_core.clock import SystemClock, iso
+from maestro_core.clock import SystemClock, iso, parse_iso
 from maestro_core.consumer.ownership import Ownership
 from maestro_core.control.commands import Ack, Actor, Command, Outcome
 from maestro_core.control.mailbox import Mailbox
@@ -99,6 +99,23 @@ def test_a_circuit_is_opened_and_closed_in_its_file(agent_root: Layout, operator
     assert "memo" in read_json(agent_root.circuit_open)["open"]
     assert operator.submit("circuit_close", ["memo"]).ok
     assert not agent_root.circuit_open.exists()
+
+
+def test_the_journal_names_what_operators_do_to_circuits_like_what_the_breaker_does(
+    agent_root: Layout, operator: Operator
+) -> None:
+    operator.submit("circuit_open", ["memo"], seconds=90)
+    until = read_json(agent_root.circuit_open)["open"]["memo"]["open_until"]
+    operator.submit("circuit_probe", ["memo"])
+    operator.submit("circuit_close", ["memo"])
+    operator.submit("circuit_close", ["memo"])
+    entries = [one for one in read_journal(agent_root, limit=20) if "cadence" in one]
+    stages = ["circuit_opened", "circuit_half_open", "circuit_closed"]
+    assert [one["stage"] for one in entries] == stages
+    assert {(one["cadence"], one["reason"], one["by"]) for one in entries} == {
+        ("memo", "operator", "ops")
+    }
+    assert abs(parse_iso(entries[0]["open_until"]) - parse_iso(until)) < 0.1
 
 
 def test_what_cannot_be_done_is_told_by_target(agent_root: Layout, operator: Operator) -> None:
@@ -370,5 +387,5 @@ def test_what_is_carried_out_here_stands_in_the_journal_too(
     agent_root: Layout, operator: Operator
 ) -> None:
     operator.submit("circuit_open", ["memo"], reason="too loud")
-    (entry,) = read_journal(agent_root, limit=5)
+    entry, _its_circuit = read_journal(agent_root, limit=5)
     assert (entry["stage"], entry["targets"], entry["by"]) == ("circuit_open", ["memo"], "ops")

@@ -277,7 +277,30 @@ def test_plain_output_with_exit_0_is_a_success_unless_it_is_an_error_message(
 
 def test_the_reason_is_the_last_three_lines_of_stderr() -> None:
     found = verdict(out="out", err="a\nb\n\nc\n  d  \n\n", exit_code=7)
-    assert found.reason == "exit 7: b | c | d"
+    assert found.reason == "exit 7: b | c |   d"
+
+
+@pytest.mark.parametrize(
+    ("err", "reason"),
+    [
+        ("boom\n" * 5, "exit 1: boom | boom | boom"),
+        (
+            'Traceback (most recent call last):\n  File "x.py", line 1\nValueError: no\n',
+            'exit 1: Traceback (most recent call last): |   File "x.py", line 1 | ValueError: no',
+        ),
+        ("10%\r50%\rgave up\r\n", "exit 1: 10% | 50% | gave up"),
+        ("z" * 4096, f"exit 1: {'z' * 4096}"),
+    ],
+)
+def test_lines_of_stderr_are_told_as_they_are(err: str, reason: str) -> None:
+    assert verdict(err=err, exit_code=1).reason == reason
+
+
+def test_what_the_result_and_stderr_both_say_is_told_once() -> None:
+    failed = ev.failed_result("API Error: 400 no", 400)
+    assert verdict(ev.init(), failed, err="API Error: 400 no\n", exit_code=1).reason == (
+        "exit 1: API Error: 400 no"
+    )
 
 
 def test_the_reason_is_that_of_stdout_where_stderr_is_blank() -> None:
@@ -320,8 +343,10 @@ def test_a_denied_tool_is_named() -> None:
 
 
 def test_a_reason_is_bounded() -> None:
-    reason = verdict(err="\n".join(["x" * 5000] * 3), exit_code=1).reason
-    assert reason is not None and len(reason) < 2100
+    failed = ev.failed_result("\n".join(["x" * 5000] * 5), 400)
+    reason = verdict(ev.init(), failed, err="y" * 4096, exit_code=1).reason
+    assert reason is not None and len(reason) < 8300
+    assert reason.count("x" * 499 + "…") == 3
 
 
 # ---- reset times ---------------------------------------------------------------------------
