@@ -16,6 +16,7 @@
     │   ├── tmp/                             every writer, names never reused
     │   ├── dedupe/                          producers, under dedupe.lock
     │   ├── schedule/<cadence>.json          whoever enqueues the cadence when it is due
+    │   ├── moving/                          `bus migrate`: ticks between here and a server
     │   ├── circuit-open.json                the lock's holder
     │   ├── gates.json                       the lock's holder: failures, back-off, holds
     │   ├── consumer.json, consumer.lock     the consumer
@@ -123,6 +124,11 @@ class Layout:
     @cached_property
     def schedule_lock(self) -> Path:
         return self.bus / "schedule.lock"
+
+    @cached_property
+    def moving(self) -> Path:
+        """There only while a move between these folders and a server is unfinished."""
+        return self.bus / "moving"
 
     @cached_property
     def circuit_open(self) -> Path:

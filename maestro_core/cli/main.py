@@ -56,6 +56,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("doctor", "checks with a remedy each"),
     "schedule": ("schedule", "due times, and the timers of launchd or systemd for them"),
     "service": ("service", "the consumer kept running by launchd or systemd"),
+    "bus": ("bus", "folders or server: which it is, its tables, moving between them"),
     "adopt": ("adopt", "what another program's agent root holds, and what starting would do"),
     "metrics": ("metrics", "the agent's numbers as Prometheus text"),
     "completion": ("completion", "completion of these commands for bash, zsh or fish"),

@@ -263,14 +263,7 @@ class PostgresEngine:
         )
 
     def _set_aside(self, row: Row, reason: str) -> None:
-        """A job that is no tick leaves the queue, with the reason."""
-        name = (row["headers"] or {}).get("id") or f"job-{row['id']}"
-        self.link.rows(
-            "WITH gone AS (DELETE FROM pgqueuer WHERE id = $1 RETURNING payload)"
-            " INSERT INTO maestro_quarantine (name, reason, content)"
-            " SELECT $2, $3, payload FROM gone RETURNING number",
-            row["id"], name, reason,
-        )  # fmt: skip
+        name = self.link.run(lambda connection: letters.set_aside(connection, row, reason))
         self._rejected.append((name, reason))
 
     # ---- what is where -------------------------------------------------------------------

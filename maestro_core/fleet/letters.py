@@ -27,26 +27,29 @@ _TRIES = 5
 # ---- producers ------------------------------------------------------------------------------
 
 
-def enqueue(connection: Connection, new: list[NewRow]) -> list[Receipt]:
-    """One transaction; see PostgresEngine.enqueue_many."""
+def enqueue(connection: Connection, new: list[NewRow], status: str = "queued") -> list[Receipt]:
+    """One transaction; see PostgresEngine.enqueue_many. With the status `failed` they come as
+    dead letters, whose dedupe keys stand in nobody's way."""
     there: dict[str, Receipt] = {}
     with connection.transaction():
         left = {row.tick_id: row for row in new}
-        for _ in range(_TRIES):
-            for tick_id in rows.insert(connection, list(left.values())):
+        for _ in range(_TRIES if new else 0):
+            for tick_id in rows.insert(connection, list(left.values()), status):
                 del left[tick_id]
                 there[tick_id] = Receipt(tick_id, True)
             if left:
-                there |= _taken(connection, left)
+                there |= _taken(connection, left, keyed=status == "queued")
                 left = {one: row for one, row in left.items() if one not in there}
             if not left:
-                return [there[row.tick_id] for row in new]
+                break
+    if not left:
+        return [there[row.tick_id] for row in new]
     raise BusError("too many producers at once for this millisecond", "try again")
 
 
-def _taken(connection: Connection, left: dict[str, NewRow]) -> dict[str, Receipt]:
-    """Those whose dedupe key or id is on the bus already."""
-    keys = {row.dedupe_key for row in left.values() if row.dedupe_key is not None}
+def _taken(connection: Connection, left: dict[str, NewRow], *, keyed: bool) -> dict[str, Receipt]:
+    """Those whose dedupe key (where keys count) or id is on the bus already."""
+    keys = {row.dedupe_key for row in left.values() if keyed and row.dedupe_key is not None}
     holders = _holders(connection, list(keys))
     found = connection.execute(
         "SELECT headers ->> 'id' AS id FROM pgqueuer WHERE headers ->> 'id' = ANY($1)"
@@ -293,7 +296,7 @@ def _throw_away(connection: Connection, ids: list[str], where: Where) -> dict[st
     moved: list[tuple[Row, Tick]] = []
     for row in there.values():
         _change(row, lambda tick: tick, moved, refused)
-    _make_room(connection, list(there))
+    make_room(connection, list(there))
     connection.execute(
         "INSERT INTO maestro_trash (tick_id, cadence, document, at) SELECT t.*, now()"
         " FROM unnest($1::text[], $2::text[], $3::bytea[]) AS t",
@@ -303,16 +306,33 @@ def _throw_away(connection: Connection, ids: list[str], where: Where) -> dict[st
             [codec.encode(tick) for _, tick in moved],
         ),
     )
+    delete(connection, [row["id"] for row, _ in moved])
+    return refused
+
+
+def delete(connection: Connection, jobs: list[int]) -> None:
+    """Rows leave the queue; logged as PgQueuer does."""
     connection.execute(
         "WITH gone AS (DELETE FROM pgqueuer WHERE id = ANY($1) RETURNING id, entrypoint, priority)"
         " INSERT INTO pgqueuer_log (job_id, status, entrypoint, priority)"
         " SELECT id, 'deleted', entrypoint, priority FROM gone",
-        ([row["id"] for row, _ in moved],),
+        (jobs,),
     )
-    return refused
 
 
-def _make_room(connection: Connection, ids: list[str]) -> None:
+def set_aside(connection: Connection, row: Row, reason: str) -> str:
+    """A job that is no tick leaves the queue, with the reason; the name that it has aside."""
+    name = (row["headers"] or {}).get("id") or f"job-{row['id']}"
+    connection.execute(
+        "WITH gone AS (DELETE FROM pgqueuer WHERE id = $1 RETURNING payload)"
+        " INSERT INTO maestro_quarantine (name, reason, content)"
+        " SELECT $2, $3, payload FROM gone",
+        (row["id"], name, reason),
+    )
+    return str(name)
+
+
+def make_room(connection: Connection, ids: list[str]) -> None:
     """What lies in the trash under these ids takes other ones."""
     for row in connection.execute(
         "SELECT tick_id, document FROM maestro_trash WHERE tick_id = ANY($1) FOR UPDATE", (ids,)

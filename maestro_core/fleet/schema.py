@@ -85,6 +85,14 @@ CREATE TABLE maestro_quarantine (
     content bytea,
     at timestamptz NOT NULL DEFAULT now()
 );
+CREATE TABLE maestro_moves (
+    move text NOT NULL,
+    shelf text NOT NULL,
+    tick_id text NOT NULL,
+    document bytea,
+    since timestamptz,
+    PRIMARY KEY (move, shelf, tick_id)
+);
 CREATE UNIQUE INDEX maestro_tick_id ON pgqueuer ((headers ->> 'id')) WHERE headers ? 'id';
 CREATE INDEX maestro_dead ON pgqueuer (updated DESC, id) WHERE status = 'failed';
 CREATE INDEX maestro_dead_by_cadence ON pgqueuer (entrypoint, updated DESC, id)

@@ -48,7 +48,7 @@ def test_the_environment_counts_before_env_before_the_file(agent_root: Layout) -
 def test_a_password_in_the_file_is_refused_and_never_shown(agent_root: Layout) -> None:
     toml(agent_root, '[bus]\nurl = "postgresql://ops:geheim-wort@db/maestro"\n')
     for read in (bus_of, load_settings):
-        with pytest.raises(SettingsError, match="line 2: .* without a password") as refused:
+        with pytest.raises(SettingsError, match=r"line 2: .* without a password") as refused:
             read(agent_root, {})
         assert "geheim" not in str(refused.value)
 

@@ -1,0 +1,1 @@
+"""Moving a bus between the folders of an agent root and a server, and back."""
