@@ -302,7 +302,7 @@ async def test_a_search_tells_its_progress_and_is_stopped_by_peeling(path: Path)
         assert view.peel()
         assert "search stopped" in shown_after(view)
         assert not view.finder.searching
-        await pilot.pause()
+        await settled(pilot)
         assert "search stopped" in shown_after(view)
 
 
@@ -366,12 +366,12 @@ async def test_both_streams_stand_in_one_view_and_stderr_is_marked(tmp_path: Pat
             look(view)
         assert [row.rstrip() for row in shown(view)[:3]] == ["   one", " │ two", "   three"]
         view.display = False
-        await pilot.pause()
+        await settled(pilot)
         append(err, b"unseen\n")
         view.look()
         append(out, b"after\n")
         view.display = True
-        await pilot.pause()
+        await settled(pilot)
         look(view)
         assert [row.rstrip() for row in shown(view)[3:5]] == [" │ unseen", "   after"]
 
@@ -393,11 +393,11 @@ async def test_nothing_is_read_while_the_view_is_not_on_the_screen(path: Path) -
     view = LogView(path)
     async with running(view) as pilot:
         view.display = False
-        await pilot.pause()
+        await settled(pilot)
         append(path, b"x\n")
         assert not view.look()
         view.display = True
-        await pilot.pause()
+        await settled(pilot)
         assert view.look()
 
 

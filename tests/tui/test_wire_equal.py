@@ -20,7 +20,7 @@ from maestro_tui.wire.cells import Picture
 from maestro_tui.wire.sgr import Pens
 from maestro_tui.wire.shown import Shown
 from tests.tui.fixed import FixedBackend
-from tests.tui.support import until
+from tests.tui.support import settled, until
 from tests.tui.wire_support import Emulator, Pair, Twins
 
 WALK = [
@@ -47,7 +47,7 @@ async def test_screens_and_overlays_look_as_stock_does(size: tuple[int, int]) ->
             if number % 5 == 0:
                 backend.clock.advance(1.0)
                 app._second()
-        await pilot.pause()
+        await settled(pilot)
         pair = app.pair
         assert pair is not None
         assert pair.frames > 60
