@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from maestro_core.models import HoldBeat
 from maestro_core.observe.documents import moment
-from maestro_core.observe.snapshot import CadenceView, MarkerView, Snapshot
+from maestro_core.observe.snapshot import CadenceView, Later, MarkerView, Snapshot
 
 Act = Literal[
     "clear_estop", "start_consumer", "fix_settings", "make_room", "resume", "close_circuit",
@@ -43,34 +43,18 @@ class Explanation(Struct, frozen=True):
     obstacles: tuple[Obstacle, ...]
 
 
-class Waiting(Struct, frozen=True):
-    """The cadence's waiting ticks: how many are due, and when the next of the others is."""
-
-    due: int = 0
-    later: int = 0
-    next_at: float | None = None
-
-
-def explain(
-    snapshot: Snapshot, cadence: str, waiting: Waiting | None = None, max_concurrent: int = 1
-) -> Explanation:
-    """What keeps `cadence` from running, by the snapshot.
-
-    Args:
-        waiting: its waiting ticks by due time; None = all of them are due.
-        max_concurrent: how many sub-sessions may run at once.
-    """
+def explain(snapshot: Snapshot, cadence: str) -> Explanation:
+    """What keeps `cadence` from running, by the snapshot."""
     view = next((one for one in snapshot.cadences if one.name == cadence), None)
     known = view is not None
     view = view or CadenceView(name=cadence, mode="unregistered", prompt_exists=False)
-    waiting = waiting or Waiting(due=view.waiting)
     obstacles = (
         *_of_all(snapshot),
         *_of_operators(view),
         *_of_breaker(view),
         *_of_holds(snapshot, view),
-        *_of_slots(snapshot, view, max_concurrent),
-        *_of_ticks(view, waiting),
+        *_of_slots(snapshot, view),
+        *_of_ticks(view, snapshot.later.get(view.name)),
     )
     return Explanation(cadence, known, view.running is not None, view.waiting, obstacles)
 
@@ -138,33 +122,39 @@ def _hold_says(hold: HoldBeat) -> str:
     return f"{words[hold.kind]}: {hold.reason}" if hold.reason else words[hold.kind]
 
 
-def _of_slots(snapshot: Snapshot, view: CadenceView, max_concurrent: int) -> Iterator[Obstacle]:
+def no_slot(snapshot: Snapshot, view: CadenceView) -> bool:
+    """A run of it would have to wait for one of another cadence."""
+    return view.mode != "inline" and len(snapshot.running) >= snapshot.max_concurrent
+
+
+def _of_slots(snapshot: Snapshot, view: CadenceView) -> Iterator[Obstacle]:
     if view.running is not None:
         says = f"its run {view.running.run_id} is going on; one of a cadence at a time"
         yield Obstacle(
             "running", says, "cancel_run", _command("cancel", view.running.run_id),
             moment(view.running.timeout_at),
         )  # fmt: skip
-    elif view.mode != "inline" and len(snapshot.running) >= max_concurrent:
+    elif no_slot(snapshot, view):
         other = snapshot.running[0]
-        says = f"every slot is taken ({max_concurrent}), by {other.cadence} first"
+        says = f"every slot is taken ({snapshot.max_concurrent}), by {other.cadence} first"
         yield Obstacle(
             "slot", says, "wait", _command("cancel", other.run_id), moment(other.timeout_at)
         )
 
 
-def _of_ticks(view: CadenceView, waiting: Waiting) -> Iterator[Obstacle]:
+def _of_ticks(view: CadenceView, later: Later | None) -> Iterator[Obstacle]:
     if view.mode == "unregistered" and not view.prompt_exists:
         says = "it is in no settings and has no prompt: its ticks are dead-lettered at once"
         yield Obstacle("unknown", says, "write_prompt")
     elif view.mode != "inline" and not view.prompt_exists:
         says = f"its prompt schedules/triggers/{view.name}.md is missing: its runs fail"
         yield Obstacle("no_prompt", says, "write_prompt")
-    if not waiting.due and waiting.later:
-        many = f"none of its {waiting.later} waiting ticks is due yet"
-        says = many if waiting.later > 1 else "its waiting tick is not due yet"
-        yield Obstacle("not_before", says, "wait", None, waiting.next_at)
-    elif not waiting.due and view.running is None:
+    due = view.waiting - (later.count if later else 0)
+    if later is not None and due <= 0:
+        many = f"none of its {later.count} waiting ticks is due yet"
+        says = many if later.count > 1 else "its waiting tick is not due yet"
+        yield Obstacle("not_before", says, "wait", None, later.next_at)
+    elif due <= 0 and view.running is None:
         says = "no tick is waiting"
         yield Obstacle("nothing_waiting", says, "enqueue", _command("enqueue", view.name),
                        view.next_due)  # fmt: skip

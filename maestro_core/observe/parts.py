@@ -18,9 +18,8 @@ from maestro_core.layout import NAME, Layout
 from maestro_core.observe.beat import Beating, read_beat
 from maestro_core.observe.circuits import Circuits, read_circuits
 from maestro_core.observe.documents import keep, moment, read_document, text
-from maestro_core.observe.explain import Waiting
 from maestro_core.observe.ledger_view import LedgerView
-from maestro_core.observe.snapshot import MarkerView
+from maestro_core.observe.snapshot import Later, MarkerView
 from maestro_core.settings import Settings, examine_settings
 
 FIRST_SLICE = 0.0
@@ -105,12 +104,13 @@ class Parts:
         """Tick files that a later refresh will read."""
         return self.inbox.index.unread + self.dlq.index.unread
 
-    def waiting(self, cadence: str, now: float) -> Waiting:
-        """The cadence's waiting ticks at `now` (wall epoch seconds), as far as read."""
-        keys = self.inbox.index.waiting.keys.values()
-        times = [key.ready_at for key in keys if key.cadence == cadence]
-        later = [at for at in times if at > now]
-        return Waiting(len(times) - len(later), len(later), min(later, default=None))
+    def not_due(self, now: float) -> dict[str, Later]:
+        """Ticks that are not due at `now` (wall epoch seconds) by cadence, as far as read."""
+        found: dict[str, list[float]] = {}
+        for key in self.inbox.index.waiting.keys.values():
+            if key.ready_at > now:
+                found.setdefault(key.cadence, []).append(key.ready_at)
+        return {name: Later(len(times), min(times)) for name, times in found.items()}
 
     def refresh(self, topics: frozenset[Topic], day: str) -> None:
         """Re-read what the topics name; `day` is today's UTC date."""

@@ -83,8 +83,7 @@ class SnapshotReader:
     def explain(self, cadence: str) -> Explanation:
         """What keeps a cadence from running, by the last `read` (or a first one now)."""
         snapshot = self._last or self.read()
-        limit = self._parts.settings.consumer.max_concurrent
-        return explain(snapshot, cadence, self._parts.waiting(cadence, snapshot.at), limit)
+        return explain(snapshot, cadence)
 
     def close(self) -> None:
         """Release the ledger."""
@@ -114,6 +113,8 @@ class SnapshotReader:
             cost_today=parts.ledger.cost_today,
             cadences=views,
             running=running,
+            max_concurrent=parts.settings.consumer.max_concurrent,
+            later=parts.not_due(now),
             problems=parts.problems,
         )
 
@@ -218,5 +219,6 @@ def _keep_parts(last: Snapshot, new: Snapshot) -> Snapshot:
         counts=keep(last.counts, new.counts),
         cadences=last.cadences if same else views,
         running=keep(last.running, new.running),
+        later=keep(last.later, new.later),
         problems=keep(last.problems, new.problems),
     )

@@ -77,6 +77,13 @@ class CadenceView(Struct, frozen=True, kw_only=True):
     prompt_exists: bool = True
 
 
+class Later(Struct, frozen=True):
+    """Waiting ticks of a cadence that are not due yet, and when the first of them is."""
+
+    count: int
+    next_at: float
+
+
 class Snapshot(Struct, frozen=True, kw_only=True):
     """Everything that the strip and the board need."""
 
@@ -90,5 +97,9 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     cost_today: float = 0.0
     cadences: tuple[CadenceView, ...] = ()
     running: tuple[Running, ...] = ()
+    max_concurrent: int = 1
+    """How many sub-sessions may run at once."""
+    later: dict[str, Later] = {}
+    """Of the waiting ticks by cadence, those that are not due yet."""
     problems: tuple[str, ...] = ()
     """What could not be read, one line each."""

@@ -11,6 +11,7 @@ from maestro_tui.presentation import times
 from maestro_tui.presentation.cadence import countdown, history, last_run, usually
 from maestro_tui.presentation.cells import bar, choose, data, line
 from maestro_tui.presentation.columns import Column
+from maestro_tui.presentation.waits import AT_ONCE
 from maestro_tui.presentation.words import attention, cadence_look, outcome_look
 from maestro_tui.query import Fields
 
@@ -20,6 +21,8 @@ class Cadence(NamedTuple):
 
     view: CadenceView
     consumer: ConsumerView
+    waits: str = AT_ONCE
+    """What it waits for where it is not held itself."""
 
 
 def _name(row: Cadence, _now: float) -> Text:
@@ -33,7 +36,7 @@ def _state(row: Cadence, _now: float) -> Text:
 
 def _time(row: Cadence, now: float, width: int) -> Text:
     """Bar, time left, clock time; the clock time goes first when room is short, then the bar."""
-    when = countdown(row.view, row.consumer, now)
+    when = countdown(row.view, row.consumer, now, row.waits)
     words = line((when.text, "text" if when.share is not None else when.style))
     chunks = [(0, words)]
     if when.share is not None:

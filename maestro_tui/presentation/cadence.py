@@ -23,6 +23,7 @@ from maestro_tui.presentation.cells import (
     sparkline,
     spread,
 )
+from maestro_tui.presentation.waits import AT_ONCE
 from maestro_tui.presentation.words import cadence_look, outcome_look
 
 CARD_LINES = 4
@@ -39,11 +40,16 @@ class Countdown(NamedTuple):
     face: str = ""
     """The same moment as a wall-clock time."""
     word: str = ""
-    """What happens then: until, ends by."""
+    """What happens then: until, times out."""
 
 
-def countdown(view: CadenceView, consumer: ConsumerView, now: float) -> Countdown:
-    """What the third line of a card says: run time, time left of a hold, or what is next."""
+def countdown(
+    view: CadenceView, consumer: ConsumerView, now: float, waits: str = AT_ONCE
+) -> Countdown:
+    """What the third line of a card says: run time, time left of a hold, or what is next.
+
+    `waits`: what a cadence waits for that is not held, by `presentation.waits`.
+    """
     if view.running is not None:
         return _run_time(view, view.running, now)
     if view.state == "paused":
@@ -55,7 +61,7 @@ def countdown(view: CadenceView, consumer: ConsumerView, now: float) -> Countdow
         if until is None:
             return Countdown(None, cadence_look(view, consumer).style, "until it is lifted")
         return _hold_time(view, consumer, until, now)
-    return _what_is_next(view, now)
+    return _what_is_next(view, now, waits)
 
 
 def _run_time(view: CadenceView, running: Running, now: float) -> Countdown:
@@ -66,10 +72,10 @@ def _run_time(view: CadenceView, running: Running, now: float) -> Countdown:
         late = elapsed > 2 * view.usual_seconds
         text = f"{times.timer(elapsed)} of ~{times.timer(view.usual_seconds)}"
         return Countdown(
-            elapsed / view.usual_seconds, "warn" if late else "run", text, face, "ends by"
+            elapsed / view.usual_seconds, "warn" if late else "run", text, face, "times out"
         )
     share = elapsed / (ends - started) if ends and ends > started else None
-    return Countdown(share, "run", times.timer(elapsed), face, "ends by")
+    return Countdown(share, "run", times.timer(elapsed), face, "times out")
 
 
 def _held_until(view: CadenceView, consumer: ConsumerView) -> float | None:
@@ -101,11 +107,11 @@ def _paused(view: CadenceView, now: float) -> str:
     return who + age + why
 
 
-def _what_is_next(view: CadenceView, now: float) -> Countdown:
+def _what_is_next(view: CadenceView, now: float, waits: str) -> Countdown:
     if view.mode == "unregistered" and not view.prompt_exists:
         return Countdown(None, "warn", "its ticks go to the dead letters")
     if view.waiting:
-        return Countdown(None, "text", "at the next pass")
+        return Countdown(None, "text" if waits == AT_ONCE else "warn", waits)
     if view.next_due is None:
         return Countdown(
             None, "muted", "on demand" if not view.schedule else data(view.schedule, 40)
@@ -163,19 +169,20 @@ def counters(view: CadenceView, width: int) -> Text:
 
 
 def card(
-    view: CadenceView, consumer: ConsumerView, now: float, width: int, *, badge: Text | None = None
-) -> list[Text]:
+    view: CadenceView, consumer: ConsumerView, now: float, width: int, *,
+    badge: Text | None = None, waits: str = AT_ONCE,
+) -> list[Text]:  # fmt: skip
     """The four lines of a card, each exactly `width` cells."""
     look = cadence_look(view, consumer)
     right = badge if badge is not None and badge.plain else line((view.mode, "faint"))
     head = spread(line((data(view.name, 128), "title")), right, width)
     word = line((f"{look.glyph} {look.word}", f"{look.style}.strong"))
     state = spread(word, counters(view, width - word.cell_len - 1), width)
-    return [head, state, _card_time(view, consumer, now, width), _card_history(view, now, width)]
+    time = _card_time(countdown(view, consumer, now, waits), width)
+    return [head, state, time, _card_history(view, now, width)]
 
 
-def _card_time(view: CadenceView, consumer: ConsumerView, now: float, width: int) -> Text:
-    when = countdown(view, consumer, now)
+def _card_time(when: Countdown, width: int) -> Text:
     words = line((when.text, "text" if when.share is not None else when.style))
     if when.face:
         words.append(f"  {when.word} {when.face}" if when.word else f"  {when.face}", "muted")
@@ -202,9 +209,11 @@ def _card_history(view: CadenceView, now: float, width: int) -> Text:
 # ---- details ------------------------------------------------------------------------------
 
 
-def details(view: CadenceView, consumer: ConsumerView, now: float) -> list[Text]:
+def details(
+    view: CadenceView, consumer: ConsumerView, now: float, waits: str = AT_ONCE
+) -> list[Text]:
     """Everything known of a cadence, its last runs included."""
-    look, when = cadence_look(view, consumer), countdown(view, consumer, now)
+    look, when = cadence_look(view, consumer), countdown(view, consumer, now, waits)
     out = [
         line(
             (data(view.name, 128), "title"),

@@ -48,9 +48,13 @@ def _ends(running: Running, now: float) -> Text:
 
 def nothing_runs(snapshot: Snapshot, now: float) -> list[Text]:
     """What is next, and what waits for a person."""
-    lines = [line(("Nothing is running.", "title")), line("")]
+    silent = snapshot.consumer.word == "stale"
+    says = "Nothing was running at the last beat." if silent else "Nothing is running."
+    lines = [line((says, "title")), line("")]
     if snapshot.emergency_stop is not None:
         lines.append(_hint("The emergency stop is engaged.", "bad", "ctrl+x ctrl+x", "lifts it"))
+    elif silent:
+        lines.append(_hint("The consumer is silent:", "warn", "5", "doctor looks for it"))
     elif snapshot.consumer.word != "live":
         lines.append(line(("No consumer runs ticks now: ", "warn"), ("maestro-tui run", "code")))
     due = sorted((view.next_due, view.name) for view in snapshot.cadences if view.next_due)

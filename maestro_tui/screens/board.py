@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from rich.text import Text
 from textual.widget import Widget
 
-from maestro_core.observe.snapshot import CadenceView, ConsumerView, Snapshot
+from maestro_core.observe.snapshot import CadenceView, Snapshot
 from maestro_tui.acts_cadence import cadence_plan
 from maestro_tui.acts_service import restart_plan
 from maestro_tui.keys import Key
@@ -17,6 +17,7 @@ from maestro_tui.presentation.board import Cadence, fields
 from maestro_tui.presentation.cadence import details
 from maestro_tui.presentation.cells import line
 from maestro_tui.presentation.strip import other_version
+from maestro_tui.presentation.waits import waits_for
 from maestro_tui.query import Fields
 from maestro_tui.rows import Arranged
 from maestro_tui.screens.base import ListScreen, screen_bindings
@@ -52,7 +53,7 @@ class BoardScreen(ListScreen[Cadence]):
         """Rows that did not change are the same objects, so that nothing of them is drawn anew."""
         super().receive(snapshot)
         known = {row.view.name: row for row in self.all_rows}
-        rows = [_row(view, snapshot.consumer, known.get(view.name)) for view in snapshot.cadences]
+        rows = [_row(view, snapshot, known.get(view.name)) for view in snapshot.cadences]
         same = len(rows) == len(self.all_rows) and all(map(is_, rows, self.all_rows))
         if same and self.loaded:
             self._show_live()  # the rows' times move with the next second
@@ -138,8 +139,12 @@ class BoardScreen(ListScreen[Cadence]):
     def _details(self, name: str) -> Callable[[float], Sequence[Text]]:
         def lines(now: float) -> Sequence[Text]:
             snapshot = self.console.snapshot
-            views = [view for view in snapshot.cadences if view.name == name] if snapshot else []
-            return [text for view in views for text in details(view, snapshot.consumer, now)]  # type: ignore[union-attr]
+            if snapshot is None:
+                return []
+            view = next((one for one in snapshot.cadences if one.name == name), None)
+            if view is None:
+                return [line(("It is not on the board any more.", "warn"))]
+            return details(view, snapshot.consumer, now, waits_for(snapshot, view))
 
         return lines
 
@@ -167,10 +172,11 @@ class BoardScreen(ListScreen[Cadence]):
         self.console.propose(cadence_plan(what, views, snapshot, now))
 
 
-def _row(view: CadenceView, consumer: ConsumerView, known: Cadence | None) -> Cadence:
+def _row(view: CadenceView, snapshot: Snapshot, known: Cadence | None) -> Cadence:
     """The row that is there already, if it says the same; a new beat alone changes nothing."""
+    consumer, waits = snapshot.consumer, waits_for(snapshot, view)
     if known is not None and known.view is view:
         was = known.consumer
-        if (was.word, was.hold) == (consumer.word, consumer.hold):
+        if (was.word, was.hold, known.waits) == (consumer.word, consumer.hold, waits):
             return known
-    return Cadence(view, consumer)
+    return Cadence(view, consumer, waits)

@@ -70,9 +70,9 @@ class Splash:
                 return  # the terminal is gone
 
     def _catch(self) -> None:
-        """A signal that would end us on the spot ends us by way of `close`."""
+        """A signal that would end us on the spot, or is ignored, ends us by way of `close`."""
         for number in _SIGNALS:
-            if signal.getsignal(number) is signal.SIG_DFL:
+            if signal.getsignal(number) in (signal.SIG_DFL, signal.SIG_IGN):
                 self._signals[number] = signal.signal(number, _leave)
 
 

@@ -89,7 +89,9 @@ class Board(Table[Cadence]):
         name, selection = row.view.name, self.state.selection
         on = name == selection.cursor
         look = cadence_look(row.view, row.consumer)
-        lines = card(row.view, row.consumer, self.now, width - 3, badge=self._badge(name))
+        lines = card(
+            row.view, row.consumer, self.now, width - 3, badge=self._badge(name), waits=row.waits
+        )
         ground = ("row.cursor" if self.has_focus else "row.blur") if on else "surface"
         edge = ("█" if on else "▌", "stale" if self.dimmed else look.style)
         if self.dimmed:

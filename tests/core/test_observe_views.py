@@ -13,9 +13,9 @@ from maestro_core.errors import BusError
 from maestro_core.layout import Layout
 from maestro_core.models import HoldBeat, Running
 from maestro_core.observe.dead import count_dead, dead_letters, grouped
-from maestro_core.observe.explain import Waiting, explain
+from maestro_core.observe.explain import explain
 from maestro_core.observe.signature import NONE, signature
-from maestro_core.observe.snapshot import CadenceView, ConsumerView, MarkerView, Snapshot
+from maestro_core.observe.snapshot import CadenceView, ConsumerView, Later, MarkerView, Snapshot
 from tests.support import write_tick
 
 # ---- signatures ----------------------------------------------------------------------------
@@ -137,8 +137,8 @@ def snapshot(view: CadenceView = VIEW, **parts: Any) -> Snapshot:
     return Snapshot(**base | {"cadences": (view,)} | parts)
 
 
-def codes(found: Snapshot, waiting: Waiting | None = None) -> list[str]:
-    return [one.code for one in explain(found, "memo", waiting).obstacles]
+def codes(found: Snapshot) -> list[str]:
+    return [one.code for one in explain(found, "memo").obstacles]
 
 
 def test_nothing_in_the_way_is_an_empty_chain() -> None:
@@ -202,9 +202,10 @@ def test_each_obstacle_is_named_with_what_lifts_it(code: str) -> None:
 
 
 def test_ticks_that_are_not_due_yet_are_an_obstacle_with_a_time() -> None:
-    (obstacle,) = explain(snapshot(), "memo", Waiting(due=0, later=2, next_at=NOW + 5)).obstacles
+    later = {"memo": Later(2, NOW + 5)}
+    (obstacle,) = explain(snapshot(replace(VIEW, waiting=2), later=later), "memo").obstacles
     assert (obstacle.code, obstacle.until) == ("not_before", NOW + 5)
-    assert codes(snapshot(), Waiting(due=1, later=2, next_at=NOW + 5)) == []
+    assert codes(snapshot(replace(VIEW, waiting=3), later=later)) == []
 
 
 def test_everything_at_once_comes_in_the_order_in_which_it_stops() -> None:

@@ -5,6 +5,7 @@ behind, says of when its board is, and gives the terminal back when the start fa
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import termios
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests.support import wait_until
 pytestmark = pytest.mark.e2e
 
 ALTERNATE = 1049
+SHELL = shutil.which("sh") or "/bin/sh"
 
 
 def console(agent: Agent, *words: str, **env: str) -> Terminal:
@@ -104,6 +106,15 @@ def test_a_start_that_fails_gives_the_terminal_back(
         assert terminal.wait_exit() != 0
         wait_until(lambda: ALTERNATE not in terminal.modes)
         assert terminal.attributes()[3] & termios.ECHO
+
+
+def test_a_hang_up_ends_the_start_even_where_it_was_ignored(agent: Agent, tmp_path: Path) -> None:
+    env = without_textual(tmp_path / "agent", "import time; time.sleep(60)")
+    words = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", PROGRAM, "--root", agent.root, "--attach"]
+    with Terminal([SHELL, *words[1:]], env=agent.env | env) as terminal:
+        terminal.wait_for("starting")
+        terminal.send(signal.SIGHUP)
+        assert terminal.wait_exit() != 0
 
 
 def test_what_is_typed_meanwhile_is_not_lost(agent: Agent) -> None:

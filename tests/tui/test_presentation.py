@@ -9,12 +9,13 @@ from msgspec.structs import replace
 from rich.text import Text
 
 from maestro_core.models import HoldBeat
-from maestro_core.observe.snapshot import CadenceView, ConsumerView, MarkerView
+from maestro_core.observe.snapshot import CadenceView, ConsumerView, Later, MarkerView
 from maestro_tui.presentation import times
 from maestro_tui.presentation.cadence import card, countdown, counters, details
 from maestro_tui.presentation.cells import bar, choose, fit, line, money, sparkline, spread
 from maestro_tui.presentation.live import nothing_runs, run_line
 from maestro_tui.presentation.strip import Here, banners, first_line, jumps, second_line
+from maestro_tui.presentation.waits import waits_for
 from maestro_tui.presentation.words import (
     CONSUMERS,
     HOLDS,
@@ -192,6 +193,28 @@ def test_an_auth_hold_without_an_end_says_so() -> None:
     view = replace(CADENCES[2], state="quota")
     assert cadence_look(view, consumer).word == "auth refused"
     assert countdown(view, consumer, NOW).text == "until it is lifted"
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({}, "at the next pass"),
+        ({"emergency_stop": MarkerView(NOW, "ada", None)}, "until the emergency stop is lifted"),
+        ({"consumer": ConsumerView(word="none")}, "until a consumer runs"),
+        ({"consumer": replace(LIVE, word="stale")}, "the consumer is silent"),
+        ({"consumer": replace(LIVE, trouble="disk full")}, "until the consumer is well"),
+        ({"running": (RUNNING,)}, "for a free slot"),
+        ({"running": (RUNNING,), "max_concurrent": 2}, "at the next pass"),
+        ({"later": {"a": Later(1, NOW + 60)}}, "not before 02:15:30"),
+        ({"later": {"b": Later(1, NOW + 60)}}, "at the next pass"),
+    ],
+)
+def test_a_waiting_cadence_says_what_it_waits_for(fields: dict[str, Any], words: str) -> None:
+    view = CadenceView(name="a", mode="escalate", waiting=1)
+    snapshot = replace(EMPTY, **({"consumer": LIVE} | fields))
+    waits = waits_for(snapshot, view)
+    assert waits == words
+    assert words in card(view, snapshot.consumer, NOW, 60, waits=waits)[2].plain
 
 
 def test_a_run_of_a_silent_consumer_is_not_claimed_to_run() -> None:
