@@ -24,6 +24,7 @@ _UNSAFE = {
     for kept in ("", "\n", "\t", "\n\t")
 }
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_HALVES = re.compile("[\ud800-\udfff]")
 _BLANKS = re.compile(r"[ \t\r\n\f\v\x85\u2028\u2029]+")
 ELLIPSIS = "…"
 
@@ -45,6 +46,15 @@ def visible(text: str, limit: int | None = None, keep: str = "") -> str:
     if limit is not None and len(text) > limit:
         return text[: limit - 1] + ELLIPSIS if limit > 0 else ""
     return text
+
+
+def well_formed(text: str) -> str:
+    """`text` with U+FFFD for each half of a surrogate pair, which no file and no base takes.
+
+    JSON can spell one (programs that count in UTF-16 cut an emoji in two), and names that are
+    no UTF-8 come from the system with them.
+    """
+    return text if text.isascii() else _HALVES.sub("\ufffd", text)
 
 
 def one_line(text: str, limit: int | None = None) -> str:

@@ -19,10 +19,11 @@ from maestro_core.cli.main import _FLAGS, COMMANDS, Context, parser_for
 from maestro_core.cli.shells import Leaf, Option, render
 from maestro_core.errors import UsageError
 from maestro_core.layout import NAME, Layout
+from maestro_core.settings_read import Unreadable, read_text
 
 SHELLS = ("bash", "zsh", "fish")
 _SUPPRESSED = "==SUPPRESS=="
-_SECTION = re.compile(rb"^\s*\[cadence\.[\"']?([A-Za-z0-9][\w.-]*)", re.MULTILINE)
+_SECTION = re.compile(r"^\s*\[cadence\.[\"']?([A-Za-z0-9][\w.-]*)", re.MULTILINE)
 
 
 def configure(parser: argparse.ArgumentParser, _name: str) -> None:
@@ -106,7 +107,7 @@ def _cadences(layout: Layout) -> set[str]:
     except OSError:
         pass  # no prompts, no names
     try:
-        found |= {one.decode() for one in _SECTION.findall(layout.cadences_toml.read_bytes())}
-    except OSError:
+        found |= set(_SECTION.findall(read_text(layout.cadences_toml) or ""))
+    except Unreadable:
         pass  # no settings, no names
     return {name for name in found if NAME.match(name)}

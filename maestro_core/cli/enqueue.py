@@ -8,6 +8,7 @@ for each due time of the cadence's schedule, however often it is called.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 
@@ -117,8 +118,9 @@ def _is_known(layout: Layout, cadence: str) -> bool:
     if layout.prompt(cadence).exists():
         return True
     try:
-        with open(layout.cadences_toml, "rb") as file:
-            return cadence.encode() in file.read(1 << 20)
+        fd = os.open(layout.cadences_toml, os.O_RDONLY | os.O_NONBLOCK)  # a pipe has no word for us
+        with open(fd, "rb") as file:
+            return cadence.encode() in (file.read(1 << 20) or b"")
     except OSError:
         return False
 

@@ -18,6 +18,7 @@ from maestro_core.consumer.gate_store import Change
 from maestro_core.files import FileSystem
 from maestro_core.layout import NAME, Layout
 from maestro_core.models import CadenceState, Hold, HoldKind
+from maestro_core.text import well_formed
 
 _LIMIT = 1 << 20
 _JUMP = 1.0
@@ -127,7 +128,8 @@ class GateBook:
         if until and until <= now:
             return None
         since = min(self._steady(entry.get("since")) or now, now)
-        return Hold(entry["kind"], min(until, now + LONGEST_HOLD), since, str(entry.get("reason")))
+        reason = well_formed(str(entry.get("reason")))
+        return Hold(entry["kind"], min(until, now + LONGEST_HOLD), since, reason)
 
     # -- files
 

@@ -17,6 +17,7 @@ from maestro_core.consumer.plan import Plan, passed_guard, plan_for, spec_for
 from maestro_core.consumer.ports import Ports
 from maestro_core.consumer.settle import Settler
 from maestro_core.models import Claim, RunResult
+from maestro_core.text import well_formed
 
 BY_SIGNAL = -1
 """The exit code of what a signal has ended."""
@@ -128,7 +129,7 @@ def job_result(answer: JobResult) -> RunResult:
         outcome="ok" if answer.ok else "failed",
         exit_code=0 if answer.ok else max(code, BY_SIGNAL),
         signal=-code if code < 0 else None,
-        reason=None if answer.ok else answer.detail,
+        reason=None if answer.ok else well_formed(answer.detail),  # it may name files
     )
 
 

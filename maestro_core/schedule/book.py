@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from maestro_core import files
+from maestro_core.bus.codec import unreadable
 from maestro_core.clock import iso, parse_iso
 from maestro_core.files import FileSystem
 from maestro_core.layout import Layout
@@ -37,8 +38,19 @@ class ScheduleBook:
             return _record(document)
         except FileNotFoundError:
             return None
+        except OSError as error:
+            if unreadable(error) is None:
+                raise
+            self._set_aside(cadence)
+            return None
         except (msgspec.MsgspecError, RecursionError, KeyError, TypeError, ValueError):
             return None
+
+    def _set_aside(self, cadence: str) -> None:
+        """A folder, a pipe or a link in a record's place would stand in the way of every write."""
+        aside = f"schedule-{cadence}.json.{files.temp_name()}"
+        files.ensure_folder(self._fs, self._layout.quarantine)
+        self._fs.rename(self.path(cadence), self._layout.quarantine / aside)
 
     def write(self, cadence: str, record: Record) -> None:
         """Durable when it returns. Raises OSError."""

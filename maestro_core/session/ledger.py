@@ -10,7 +10,9 @@ under a name that says so, and a new one is begun. Safe from any thread.
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import stat
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -258,6 +260,7 @@ class Ledger:
         except FileNotFoundError:
             self.close()
             return None
+        _check_kind(info)
         if self._base is None or self._identity != (info.st_dev, info.st_ino):
             self.close()
             self._base = _connect(f"{self.path.as_uri()}?mode=ro")
@@ -283,6 +286,7 @@ def _writer(path: Path) -> sqlite3.Connection:
     """A sound database of our schema, in WAL mode, at that path."""
     if not path.exists():
         path.touch(FILE_MODE)
+    _check_kind(path.stat())
     base = _connect(f"{path.as_uri()}?mode=rw")
     try:
         base.execute("PRAGMA journal_mode = WAL")
@@ -296,6 +300,12 @@ def _writer(path: Path) -> sqlite3.Connection:
         base.close()
         raise
     return base
+
+
+def _check_kind(info: os.stat_result) -> None:
+    """A pipe in its place would be waited on for ever."""
+    if not stat.S_ISREG(info.st_mode):
+        raise sqlite3.DatabaseError("not a database: it is no regular file")
 
 
 def _migrate(base: sqlite3.Connection, path: Path) -> None:
@@ -315,6 +325,8 @@ def _is_damage(error: sqlite3.DatabaseError) -> bool:
 
 def _salvage(damaged: Path, base: sqlite3.Connection) -> int:
     """Copy what can still be read, from both ends towards the damage; how many rows."""
+    if not damaged.is_file():
+        return 0
     marks = ", ".join("?" for _ in COLUMNS.split(","))
     insert = f"INSERT OR IGNORE INTO runs ({COLUMNS}) VALUES ({marks})"
     kept = 0

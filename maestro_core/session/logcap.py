@@ -12,6 +12,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import stat
 import struct
 import sys
 import threading
@@ -25,6 +26,9 @@ BLOCK = 4096
 COPY = 1 << 20
 SLOW, FAST = 0.5, 0.02
 """Seconds between two looks at a file that hardly grows, or grows fast."""
+
+_AS_IT_IS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+"""Never through a link, and never waiting on a pipe."""
 
 _KEEP_SIZE, _PUNCH = 0x01, 0x02
 _F_PUNCHHOLE = 99
@@ -57,10 +61,15 @@ class LogCap:
 
     def fits(self) -> bool:
         """Whether the file is within its cap, to everybody who reads it."""
+        return self._cap == 0 or (self._size() or 0) <= self._cap
+
+    def _size(self) -> int | None:
+        """None where its run took it away, or put something else there: nothing to cap."""
         try:
-            return self._cap == 0 or self.path.stat().st_size <= self._cap
+            info = self.path.lstat()
         except OSError:
-            return True
+            return None
+        return info.st_size if stat.S_ISREG(info.st_mode) else None
 
     def pause(self) -> float:
         """Seconds until it should be looked at again."""
@@ -70,10 +79,8 @@ class LogCap:
         """Give back what is over the cap."""
         if self._compacted:
             return
-        try:
-            size = self.path.stat().st_size
-        except OSError:
-            return  # it was taken away: nothing to cap
+        if (size := self._size()) is None:
+            return
         grown, self.total = size + self.moved - self.total, size + self.moved
         self._pause = FAST if self._cap and grown > self._cap // 64 else SLOW
         if self._cap and size - max(self.hole_end, self.head) > self._cap - self.head:
@@ -84,7 +91,7 @@ class LogCap:
         """Leave half the tail's share, so that this is not needed at every look."""
         begin = max(self.hole_end, self.head)
         end = _down(size - (self._cap - self.head) // 2)
-        fd = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+        fd = os.open(self.path, os.O_RDWR | _AS_IT_IS)
         try:
             if not self.moved and punch(fd, begin, end - begin):
                 self.hole_end, self._punched = end, True
@@ -116,7 +123,7 @@ class LogCap:
         self._compacted = True
         temp = self.path.with_name(f".{self.path.name}.tmp")
         fs = OsFiles()
-        source = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        source = os.open(self.path, os.O_RDONLY | _AS_IT_IS)
         try:
             fs.create(temp, b"")
             target = os.open(temp, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)

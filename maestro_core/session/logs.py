@@ -7,6 +7,7 @@ reader can ever hold it up. Owner: the run's Work, from the consumer's thread.
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 from maestro_core.clock import iso
@@ -53,6 +54,7 @@ class RunLogs:
         try:
             for path in (self.stdout, self.stderr):
                 self.fds.append(os.open(path, flags, FILE_MODE))
+            self.fds.append(os.open(self.stdout, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC))
         except BaseException:
             self.release()
             raise
@@ -60,6 +62,13 @@ class RunLogs:
     def outputs(self) -> tuple[int, int]:
         """Descriptors for the CLI's stdout and stderr."""
         return self.fds[0], self.fds[1]
+
+    def reader(self) -> int:
+        """A descriptor of the caller's own for the CLI's stdout.
+
+        Opened before the run began, which may put something else in its place.
+        """
+        return os.dup(self.fds[2])
 
     def supply(self, text: bytes) -> int:
         """Write the CLI's standard input to its file; a descriptor to read it from."""
@@ -81,7 +90,7 @@ class RunLogs:
 
 def _keep_full(path: Path) -> str | None:
     try:
-        if path.stat().st_size > 0:
+        if path.lstat().st_size > 0:
             return str(path)
         OsFiles().unlink(path)
     except FileNotFoundError:
@@ -92,13 +101,20 @@ def _keep_full(path: Path) -> str | None:
 
 
 def tail(path: Path, size: int = TAIL) -> str:
-    """The last bytes of a file as text; empty when there is none."""
+    """The last bytes of a file as text; empty when there is none.
+
+    A run can put anything in the place of its log: a pipe is not waited on, a link not followed.
+    """
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return ""
     try:
-        length = os.fstat(fd).st_size
-        return os.pread(fd, size, max(0, length - size)).decode("utf-8", "replace")
+        info = os.fstat(fd)
+        if not stat.S_ISREG(info.st_mode):
+            return ""
+        return os.pread(fd, size, max(0, info.st_size - size)).decode("utf-8", "replace")
+    except OSError:
+        return ""  # the disk does not give it back: the exit code has to do
     finally:
         os.close(fd)

@@ -6,7 +6,8 @@ Owner: the consumer's thread; `has_grown` may be asked from any.
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 from maestro_core.session.logcap import LogCap
@@ -23,20 +24,32 @@ _UNAUTHORISED = 401
 class Output:
     """The stdout of one run."""
 
-    def __init__(self, path: Path, cap: LogCap) -> None:
+    def __init__(self, fd: int, cap: LogCap) -> None:
+        """`fd` is open for reading, and is closed by `close`."""
         self.transcript = Transcript(keep=KEPT_STEPS)
-        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._fd = fd
         self._cap = cap
         self._offset = 0
         self._moved = 0
         self._unreadable = False
+        self.fault: str | None = None
+        """What the reader stumbled over last, in output that nobody had thought of."""
 
     def read(self, now: float) -> None:
         """Take in what is new, past what the cap has taken out of the file."""
         with self._cap.lock:
             data = self._next()
         if data:
-            self.transcript.feed(data, now)
+            with self._tolerated():
+                self.transcript.feed(data, now)
+
+    @contextmanager
+    def _tolerated(self) -> Iterator[None]:
+        """What the reader cannot take in is lost to the verdict; it never ends the consumer."""
+        try:
+            yield
+        except Exception as error:
+            self.fault = f"{type(error).__name__}: {error}"
 
     def _next(self) -> bytes:
         cap = self._cap
@@ -58,7 +71,8 @@ class Output:
 
     def finish(self, now: float) -> None:
         """There will be no more."""
-        self.transcript.close(now)
+        with self._tolerated():
+            self.transcript.close(now)
 
     def behind(self) -> bool:
         """Whether there is more to read."""

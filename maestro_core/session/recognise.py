@@ -160,7 +160,7 @@ def reset_time(text: str, now: float) -> float:
 def _moment(found: re.Match[str], now: float) -> float:
     try:
         zone = ZoneInfo(found["zone"] or "UTC")
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: the name of a folder of zones
         zone = ZoneInfo("UTC")
     today = datetime.fromtimestamp(now, zone)
     hour = int(found["hour"])

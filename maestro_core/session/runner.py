@@ -172,15 +172,14 @@ class SubSessionLauncher:
                     plan.argv, cwd=self._layout.root, env=env,
                     files=(stdin, *logs.outputs()), grace=spec.kill_grace_seconds,
                 )  # fmt: skip
+                self._note_spawn(spec, plan, child, logs)
+                work = SubSession(spec, around, logs, child, wake, iso(now), plan.argv[0])
+                work.listen()
         except BaseException:
             logs.kept()
             raise
         finally:
             logs.release()
-        with abandoned_on_error(child):
-            self._note_spawn(spec, plan, child, logs)
-            work = SubSession(spec, around, logs, child, wake, iso(now), plan.argv[0])
-            work.listen()
         return work
 
     def _note_begin(self, spec: RunSpec, started_at: str, logs: RunLogs | None) -> None:

@@ -12,11 +12,16 @@ from typing import Any
 
 import msgspec
 
+from maestro_core.text import well_formed
+
 LONGEST_LINE = 32 << 20
 """A longer line is skipped; the log file has it."""
 
 MARK = b'"type"'
 """Every event has it; a line without it is noise, and need not be cut out to know that."""
+
+MOST = 1 << 53
+"""No number of an event means more: the CLI's own language counts no further."""
 
 Event = dict[str, Any]
 Piece = tuple[int, bytes, int]
@@ -114,9 +119,20 @@ def decode(line: bytes) -> Event | None:
 
 def _decode_leniently(line: bytes) -> object:
     try:
-        return _DECODER.raw_decode(line.decode("utf-8", "replace"))[0]
+        return _well_formed(_DECODER.raw_decode(line.decode("utf-8", "replace"))[0])
     except (ValueError, RecursionError):
         return None
+
+
+def _well_formed(value: Any) -> Any:
+    """The same without halves of surrogate pairs: the CLI cuts long texts by UTF-16 units."""
+    if isinstance(value, str):
+        return well_formed(value)
+    if isinstance(value, list):
+        return [_well_formed(one) for one in value]
+    if isinstance(value, dict):
+        return {well_formed(name): _well_formed(one) for name, one in value.items()}
+    return value
 
 
 # ---- reading what may be missing or of another type --------------------------------------
@@ -129,15 +145,19 @@ def text_of(source: Any, name: str) -> str | None:
 
 
 def number_of(source: Any, name: str) -> float:
-    """A number field; 0 where there is none."""
+    """A number field; 0 where there is none, or one that is below 0 or over MOST."""
     value = source.get(name) if isinstance(source, dict) else None
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else 0
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return 0
+    return value if 0 <= value <= MOST else 0
 
 
 def whole_of(source: Any, name: str) -> int | None:
-    """An integer field, or None."""
+    """An integer field, or None; None also for one beyond +-MOST."""
     value = source.get(name) if isinstance(source, dict) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return value if abs(value) <= MOST else None
 
 
 def dict_of(source: Any, name: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from maestro_core.layout import Layout
 from maestro_core.models import RunResult
 from maestro_core.session.ledger import Ledger, LedgerTrouble
 from maestro_core.settings import Settings
+from maestro_core.text import well_formed
 
 RESULT_GRACE = 20.0
 BACKGROUND_GRACE = 300.0
@@ -54,8 +55,9 @@ class Surroundings(Struct, frozen=True):
 
 
 def masked(result: RunResult, redact: Callable[[str], str]) -> RunResult:
-    """The result without secrets in its reason."""
-    return result if result.reason is None else replace(result, reason=redact(result.reason))
+    """The result without secrets in its reason, which any file and the ledger will take."""
+    reason = result.reason
+    return result if reason is None else replace(result, reason=well_formed(redact(reason)))
 
 
 def limits_of(settings: Settings) -> Limits:

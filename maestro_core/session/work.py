@@ -25,7 +25,7 @@ from maestro_core.session.ledger import LedgerTrouble
 from maestro_core.session.liveness import Liveness
 from maestro_core.session.logcap import LogCap
 from maestro_core.session.logs import RunLogs, tail
-from maestro_core.session.outcome import Cause, Ending, Tails, conclude
+from maestro_core.session.outcome import Cause, Ending, Tails, Verdict, conclude
 from maestro_core.session.output import Output
 from maestro_core.session.recognise import class_of_errno
 from maestro_core.session.surroundings import Surroundings, masked, oom_kills, usual_seconds
@@ -65,7 +65,7 @@ class SubSession:
         self._next_scan, self._clean = 0.0, False
         self._family = processes.Family(child.keeper, (child.pid or 0, child.token))
         self._caps = [LogCap(path, around.limits.log_cap) for path in (logs.stdout, logs.stderr)]
-        self._output = Output(logs.stdout, self._caps[0])
+        self._output = Output(logs.reader(), self._caps[0])
         self._caps_wanted = self._caps_done = False
         self._liveness = Liveness(self._begun, usual_seconds(around.ledger, spec.tick.cadence))
         self._oom_kills = oom_kills()
@@ -224,11 +224,13 @@ class SubSession:
 
     def _conclude(self, now: float) -> RunResult:
         self._output.finish(self._around.clock.wall())
+        if self._output.fault is not None:
+            self._tell("output_trouble", error=self._output.fault)
         ending = self._ending()
         # Masked before it is cut: half a secret would not be known as one.
         redact = self._around.redact
         tails = Tails(redact(tail(self._logs.stdout)), redact(tail(self._logs.stderr)))
-        verdict = conclude(ending, self._output.transcript, tails, self._around.clock.wall())
+        verdict = self._verdict(ending, tails)
         stdout, stderr = self._logs.kept()
         result = RunResult(
             outcome=verdict.outcome, exit_code=ending.code, signal=ending.signal,
@@ -239,6 +241,15 @@ class SubSession:
         result = masked(result, redact)
         self._write_row(result)
         return result
+
+    def _verdict(self, ending: Ending, tails: Tails) -> Verdict:
+        """Output that we have no words for is its run's failure, never the consumer's end."""
+        try:
+            return conclude(ending, self._output.transcript, tails, self._around.clock.wall())
+        except Exception as error:
+            fault = f"{type(error).__name__}: {error}"
+            self._tell("verdict_trouble", error=fault)
+            return Verdict("failed", "unknown", f"exit {ending.code}: not understood ({fault})")
 
     def _ending(self) -> Ending:
         child = self._child

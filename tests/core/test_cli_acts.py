@@ -86,6 +86,13 @@ def test_a_duplicate_prints_the_live_id_and_says_so(shell: Shell) -> None:
     assert len(os.listdir(shell.layout.inbox)) == 1
 
 
+def test_settings_that_are_no_file_hold_no_producer_up(shell: Shell) -> None:
+    shell.layout.cadences_toml.parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(shell.layout.cadences_toml)
+    assert shell("enqueue", "memo").code == 0
+    assert shell("completion", "cadences").code == 0
+
+
 def test_a_cadence_that_nobody_knows_is_enqueued_with_a_warning(shell: Shell) -> None:
     assert "dead-lettered" in shell("enqueue", "memmo").err
     shell.layout.triggers.mkdir(parents=True)

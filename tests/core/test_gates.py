@@ -139,6 +139,17 @@ def test_damaged_files_are_set_aside_and_never_fatal(layout: Layout, content: by
     assert len(list(layout.quarantine.iterdir())) == (2 if unreadable else 0)
 
 
+def test_a_reason_that_no_file_takes_is_kept_readable(layout: Layout) -> None:
+    clock = FakeClock()
+    until = iso(clock.wall() + 60)
+    hold = {"kind": "quota", "until": until, "since": "", "reason": "cut \ud83d"}
+    layout.gates.write_text(json.dumps({"hold": hold}))
+    book = GateBook(layout, clock)
+    book.load(POLICY, afresh=False)
+    assert book.hold is not None and book.hold.reason == "cut \ufffd"
+    assert json.loads(layout.gates.read_text())["hold"]["reason"] == "cut \ufffd"
+
+
 def test_a_hold_over_all_cadences_survives_a_crash_and_not_its_own_end(layout: Layout) -> None:
     clock = FakeClock()
     now = clock.steady()

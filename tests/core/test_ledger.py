@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -294,10 +295,17 @@ def test_a_newer_schema_is_left_alone(path: Path) -> None:
     assert path.exists() and not list(path.parent.glob("*damaged*"))
 
 
-def test_a_folder_in_its_place_is_an_error_that_names_it(tmp_path: Path) -> None:
-    (tmp_path / "ledger.db").mkdir()
-    with pytest.raises(LedgerTrouble, match=r"ledger\.db"):
-        Ledger.open(tmp_path / "ledger.db")
+@pytest.mark.parametrize("put", [Path.mkdir, os.mkfifo])
+def test_what_is_no_file_in_its_place_is_set_aside_and_never_waited_on(
+    path: Path, put: Callable[[Path], None]
+) -> None:
+    put(path)
+    with pytest.raises(LedgerTrouble, match=r"ledger\.db: .*no regular file"):
+        Ledger.open(path, read_only=True).rows()
+    ledger = Ledger.open(path)
+    assert ledger.set_aside is not None and ledger.set_aside.exists()
+    add(ledger, "r1")
+    assert [one.run_id for one in ledger.rows()] == ["r1"]
 
 
 def test_a_writer_that_is_killed_leaves_what_it_had_committed(path: Path) -> None:

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -364,6 +365,18 @@ def test_a_damaged_memory_counts_as_none(hourly: Layout, damage: bytes) -> None:
     (hourly.schedule / "memo.json").write_bytes(damage)
     assert fire(hourly, "memo", source="launchd", now=NOON + 1).fresh
     assert ScheduleBook(hourly, OsFiles()).read("memo") is not None
+
+
+@pytest.mark.parametrize("put", [Path.mkdir, os.mkfifo])
+def test_what_is_no_file_in_a_memory_s_place_is_set_aside(
+    hourly: Layout, put: Callable[[Path], None]
+) -> None:
+    put(hourly.schedule / "memo.json")
+    assert fire(hourly, "memo", source="launchd", now=NOON + 1).fresh
+    assert ScheduleBook(hourly, OsFiles()).read("memo") is not None
+    assert [one.name.rpartition(".")[0] for one in hourly.quarantine.iterdir()] == [
+        "schedule-memo.json"
+    ]
 
 
 def test_what_is_remembered_survives_its_file(agent_root: Layout) -> None:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import errno
+import json
+from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from maestro_core.models import RunResult
 from maestro_core.session.failures import FAILURES, policy_for
@@ -366,6 +371,10 @@ def test_a_reason_is_bounded() -> None:
         ("resets 2:29am (Mars/Olympus)", 1795487340.0),
         ("resets Foo 99, 5pm", 0.0),
         ("resets 45:99", 0.0),
+        ("resets 1:27am (America)", 1_795_483_620.0),  # a folder of zones, not a zone
+        ("resets 1:27am (../UTC)", 1_795_483_620.0),
+        ("resets Feb 31, 5am", 0.0),
+        ("resets 77:99pm", 0.0),
         ("no word of it", 0.0),
     ],
 )
@@ -409,3 +418,50 @@ def test_every_class_that_is_found_stands_in_the_table() -> None:
 def test_success_is_one_word() -> None:
     assert RunResult(outcome="ok", exit_code=143).ok
     assert not any(RunResult(outcome=one.outcome, exit_code=0).ok for one in FAILURES.values())
+
+
+# ---- whatever a run prints -----------------------------------------------------------------
+
+ODD: st.SearchStrategy[Any] = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20),
+        st.sampled_from(["\ud83d", "resets 1am (America)", "rejected", "completed", "", 10**40]),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=6,
+)  # fmt: skip
+SEEN = (
+    ev.init(), ev.retry(1, 529), ev.assistant(ev.tool("Bash")), ev.tool_result("x"),
+    ev.system("task_started", task_id="t", patch={"status": "completed"}),
+    {"type": "rate_limit_event", "rate_limit_info": {"status": "rejected", "resetsAt": 1}},
+    ev.result(permission_denials=[{"tool_name": "Bash"}], errors=["x"], api_error_status=429),
+)  # fmt: skip
+
+
+def paths(value: Any) -> Iterator[tuple[Any, Any]]:
+    """(container, key) of everything in there."""
+    inside: Any = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, one in list(inside):
+        yield value, key
+        if isinstance(one, dict | list):
+            yield from paths(one)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_whatever_a_run_prints_its_verdict_is_one_that_every_file_takes(
+    data: st.DataObject,
+) -> None:
+    events = json.loads(json.dumps(SEEN))
+    for _ in range(data.draw(st.integers(1, 4))):
+        container, key = data.draw(st.sampled_from(list(paths(events))))
+        container[key] = data.draw(ODD)
+    transcript = Transcript()
+    transcript.feed("".join(f"{json.dumps(one)}\n" for one in events).encode())
+    transcript.close()
+    found = conclude(Ending(exit_code=1), transcript, Tails("", ""), NOW)
+    usage = transcript.usage()
+    assert msgspec.json.encode((found, usage, transcript.activity(), transcript.steps.all()))
+    assert 0 <= usage.tokens_in < 1 << 63 and usage.cost_usd >= 0

@@ -281,6 +281,35 @@ def test_logs_that_are_taken_away_under_a_run_cost_only_its_words(bench: Bench) 
     assert bench.finish(work).exit_code == 3
 
 
+@pytest.mark.parametrize("other", ["mkfifo $p", "mkdir $p", "ln -s /etc/passwd $p"])
+def test_what_a_run_puts_in_the_place_of_its_logs_holds_nobody_up(bench: Bench, other: str) -> None:
+    paths = "$(readlink /proc/$$/fd/1) $(readlink /proc/$$/fd/2)"
+    result = bench.run(f"for p in {paths}; do rm $p; {other}; done; exit 3", timeout=10)
+    assert (result.exit_code, result.reason) == (3, "exit 3")
+
+
+def test_an_emoji_that_the_cli_has_cut_in_two_is_a_reason_like_any_other(bench: Bench) -> None:
+    events = (ev.init(model="m\ud800"), ev.result("no \ud83d", is_error=True))
+    (bench.layout.root / "events").write_text("".join(f"{json.dumps(one)}\n" for one in events))
+    result = bench.run("cat events; exit 1")
+    assert result.reason == "exit 1: no \ufffd"
+    assert [one.reason for one in bench.ledger.rows()] == [result.reason]
+
+
+def test_output_that_we_stumble_over_costs_the_run_its_verdict_and_nobody_else(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stumble(*_args: object) -> None:
+        raise LookupError("unheard of")
+
+    monkeypatch.setattr("maestro_core.session.transcript.Transcript.feed", stumble)
+    monkeypatch.setattr("maestro_core.session.work.conclude", stumble)
+    result = bench.run("echo x; exit 3")
+    assert result.reason == "exit 3: not understood (LookupError: unheard of)"
+    assert (result.outcome, result.failure_class) == ("failed", "unknown")
+    assert bench.journal.of("output_trouble") and bench.journal.of("verdict_trouble")
+
+
 def test_a_folder_that_cannot_be_written_is_a_result_too(bench: Bench) -> None:
     bench.script("exit 0")
     bench.layout.subsessions.rmdir()

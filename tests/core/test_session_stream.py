@@ -25,6 +25,14 @@ EVENT = {"type": "result", "text": "ünï ✓"}
 RAW = json.dumps(EVENT, ensure_ascii=False).encode()
 
 
+def test_halves_of_surrogate_pairs_and_numbers_beyond_all_sense_are_made_harmless() -> None:
+    event = decode(b'{"type": "x", "a\\ud800": ["\\ud83d", {"b": "\\ude00 \\ud83d\\ude00"}]}')
+    assert event == {"type": "x", "a\ufffd": ["\ufffd", {"b": "\ufffd \U0001f600"}]}
+    odd = decode(b'{"type": "x", "a": 1e300, "b": -1, "c": 99999999999999999999, "d": 1e999}')
+    assert [number_of(odd, name) for name in "abcd"] == [0, 0, 0, 0]
+    assert [whole_of(odd, name) for name in "abcd"] == [None, -1, None, None]
+
+
 def cut(*pieces: bytes, lines: Lines | None = None) -> list[tuple[int, bytes, int]]:
     lines = lines or Lines()
     return [*(one for piece in pieces for one in lines.feed(piece)), *lines.close()]
