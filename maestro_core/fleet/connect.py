@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any, TypeVar
 
 import psycopg
@@ -18,6 +19,7 @@ from psycopg.rows import dict_row
 
 from maestro_core.clock import Clock
 from maestro_core.errors import BusError, ReadOnly, SettingsError
+from maestro_core.fleet.watch import Watch
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -26,6 +28,10 @@ Connection = psycopg.Connection[Row]
 SCHEMES = ("postgresql", "postgres")
 LONGEST_BACKOFF = 5.0
 """Seconds between two tries to reach a server that is away."""
+
+PATIENCE = 15.0
+"""Seconds that one call waits for a server that is connected and does not answer. TCP notices a
+machine that is gone, not one that hangs with its connections open."""
 
 _DEFAULTS: dict[str, str] = {
     "connect_timeout": "5",
@@ -89,11 +95,16 @@ def parse(url: str, environ: Mapping[str, str] | None = None, *, from_file: bool
 
 
 class Link:
-    """A connection with automatic return. `read_only`: the server refuses every change."""
+    """A connection with automatic return. `read_only`: the server refuses every change.
+    `patience`: seconds for one call, None = for as long as it takes."""
 
-    def __init__(self, target: Target, clock: Clock, *, read_only: bool = False) -> None:
+    def __init__(
+        self, target: Target, clock: Clock, *, read_only: bool = False,
+        patience: float | None = PATIENCE,
+    ) -> None:  # fmt: skip
         self.target = target
         self.read_only = read_only
+        self._watch = None if patience is None else Watch(clock, patience)
         self.trouble: str | None = None
         self.connections = 0
         """How often it was connected; a new number means that a connection was lost between."""
@@ -110,7 +121,8 @@ class Link:
         with self._lock:
             connection = self._connected()
             try:
-                result = work(connection)
+                with self._watch.over(connection) if self._watch else nullcontext():
+                    result = work(connection)
             except psycopg.Error as error:
                 raise self._explained(error, connection) from error
             self.trouble = None
@@ -148,11 +160,15 @@ class Link:
             connection, self._connection = self._connection, None
             if connection is not None:
                 connection.close()
+            if self._watch is not None:
+                self._watch.end()
 
     def _connected(self) -> Connection:
         if self._connection is not None and not self._connection.broken:
             return self._connection
-        self.close()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
         if self._clock.awake() < self._retry_at:
             raise self._away()
         try:
