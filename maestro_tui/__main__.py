@@ -6,6 +6,7 @@ import os
 import sys
 
 from maestro_core.cli import main as cli
+from maestro_core.errors import Refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def open_console(
     """The console, imported only now; meanwhile the terminal shows what is known of the root."""
     from maestro_tui.splash.screen import close_splash, open_splash
 
+    _need_a_terminal()
     try:
         if not (demo or eco or roots):
             open_splash(layout, os.environ)
@@ -34,6 +36,19 @@ def open_console(
         )
     finally:
         close_splash()
+
+
+def _need_a_terminal() -> None:
+    """Refuse to draw into a pipe and to read keys from nobody, as a job or a script would have
+    it. A driver that Textual is told to take has its own way to a screen."""
+    screens = (sys.__stdout__, sys.__stderr__)
+    keys = sys.__stdin__ is not None and sys.__stdin__.isatty()
+    shown = any(stream is not None and stream.isatty() for stream in screens)
+    if not (keys and shown) and not os.environ.get("TEXTUAL_DRIVER"):
+        raise Refused(
+            "the console needs a terminal",
+            "without one: maestro-tui run, status, journal -f; over SSH: ssh -t",
+        )
 
 
 if __name__ == "__main__":

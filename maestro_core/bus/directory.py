@@ -15,6 +15,7 @@ from maestro_core import files
 from maestro_core.bus import codec, dead, recovery
 from maestro_core.bus.claims import Claims, NotNow
 from maestro_core.bus.inbox import Inbox
+from maestro_core.bus.index import Rank, unranked
 from maestro_core.bus.letters import Letters
 from maestro_core.bus.producer import disk_error, encode_document, publish_encoded
 from maestro_core.bus.shelves import REASON, Shelf, Shelves
@@ -108,10 +109,10 @@ class DirectoryEngine:
 
     # ---- the consumer's verbs ------------------------------------------------------------
 
-    def claim(self, *, held: Callable[[str], bool]) -> Claim | None:
+    def claim(self, *, held: Callable[[str], bool], rank: Rank = unranked) -> Claim | None:
         with self.explained("cannot claim"):
             self._catch_up()
-            while key := self.inbox.waiting.best(held, self.clock.wall()):
+            while key := self.inbox.waiting.best(held, self.clock.wall(), rank):
                 if claim := self._take(key, held):
                     return claim
         return None

@@ -4,8 +4,9 @@ when a circuit opens, how many attempts there are. An engine only moves ticks, d
 Guarantees, kept by tests/core/test_engine_contract.py on every engine:
 - An acknowledged enqueue is in exactly one place until it is completed or discarded.
 - `claim` gives a tick to one caller; its `attempts` is durable before the call returns.
-- Order is priority (higher first), then enqueued_at, then id; held cadences and ticks whose
-  `not_before` lies ahead are passed over and cost the others nothing.
+- Order is priority (higher first), then enqueued_at, then id; a tick that names no priority
+  has its cadence's `rank`. Held cadences and ticks whose `not_before` lies ahead are passed
+  over and cost the others nothing.
 - A settle (complete, retry, dead_letter, put_back, recovered) needs the claim's token:
   ClaimLost when the claim was taken over or settled.
 - Bytes that are no tick are set aside with a reason, never fatal.
@@ -18,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from maestro_core.bus.index import Rank, unranked
 from maestro_core.models import ActResult, Claim, Failure, Receipt, Tick, TickView, Where
 
 
@@ -41,7 +43,7 @@ class Engine(Protocol):
         """Names and reasons of the files set aside since the last call."""
         ...
 
-    def claim(self, *, held: Callable[[str], bool]) -> Claim | None:
+    def claim(self, *, held: Callable[[str], bool], rank: Rank = unranked) -> Claim | None:
         """The best waiting tick whose cadence is not held; attempts are raised by one."""
         ...
 

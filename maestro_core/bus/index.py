@@ -1,5 +1,6 @@
-"""The order of waiting ticks, in memory: a heap for each cadence and one for those whose time
-has not come. A held cadence is one look at a callback, however many ticks it has.
+"""The order of waiting ticks, in memory: for each cadence a heap of the ticks that name a
+priority and one of those that leave it to the cadence, and one heap for those whose time has
+not come. A held cadence is one look at a callback, however many ticks it has.
 
 Knows no files; both engines and the console's reader keep one. One thread.
 """
@@ -11,13 +12,28 @@ from heapq import heapify, heappop, heappush, nsmallest
 
 from maestro_core.bus.codec import Key
 
+Rank = Callable[[str], int]
+"""The priority of a cadence's ticks that name none (0 is none)."""
+
+_Place = tuple[str, bool]
+
+
+def unranked(_cadence: str) -> int:
+    """All cadences alike."""
+    return 0
+
+
+def _place(key: Key) -> _Place:
+    """Which heap: the keys in one are in the same order whatever the cadence's rank."""
+    return key.cadence, key.priority != 0
+
 
 class Waiting:
     """Keys by id, in claim order. An entry that is gone leaves the heaps when it surfaces."""
 
     def __init__(self) -> None:
         self.keys: dict[str, Key] = {}
-        self._ready: dict[str, list[Key]] = {}
+        self._ready: dict[_Place, list[Key]] = {}
         self._later: list[tuple[float, Key]] = []
         self._count: dict[str, int] = {}
         self._ripest = 0.0
@@ -34,7 +50,7 @@ class Waiting:
         if key.ready_at:
             heappush(self._later, (key.ready_at, key))
         else:
-            heappush(self._ready.setdefault(key.cadence, []), key)
+            heappush(self._ready.setdefault(_place(key), []), key)
 
     def discard(self, tick_id: str) -> bool:
         """Forget a tick; False when it was not there."""
@@ -44,25 +60,30 @@ class Waiting:
         self._count[key.cadence] -= 1
         if not self._count[key.cadence]:
             del self._count[key.cadence]
-            self._ready.pop(key.cadence, None)
-        elif len(heap := self._ready.get(key.cadence, [])) > 2 * self._count[key.cadence] + 64:
+            for named in (False, True):
+                self._ready.pop((key.cadence, named), None)
+        elif len(heap := self._ready.get(_place(key), [])) > 2 * self._count[key.cadence] + 64:
             self._sweep(heap)
         return True
 
-    def best(self, held: Callable[[str], bool], now: float) -> Key | None:
+    def best(self, held: Callable[[str], bool], now: float, rank: Rank = unranked) -> Key | None:
         """The first in order whose cadence is not held and whose time has come (wall `now`)."""
         self._ripen(now)
         best: Key | None = None
-        for cadence, heap in list(self._ready.items()):
-            top = self._top(heap)
-            if top is not None and (best is None or top < best) and not held(cadence):
-                best = top
+        first: Key | None = None  # `best` with the priority that counts
+        for (cadence, named), heap in list(self._ready.items()):
+            if (top := self._top(heap)) is None:
+                continue
+            own = 0 if named else rank(cadence)
+            ranked = top._replace(priority=-own) if own else top
+            if (first is None or ranked < first) and not held(cadence):
+                best, first = top, ranked
         return best
 
     def ready(self, now: float) -> set[str]:
         """Cadences with a tick whose time has come."""
         self._ripen(now)
-        return {cadence for cadence, heap in self._ready.items() if self._top(heap)}
+        return {cadence for (cadence, _), heap in self._ready.items() if self._top(heap)}
 
     def next_ready_at(self, now: float) -> float | None:
         """Wall time of the earliest tick that waits for its time."""
@@ -98,7 +119,7 @@ class Waiting:
             at, key = heappop(self._later)
             if self._holds(key):
                 self._ripest = max(self._ripest, at)
-                heappush(self._ready.setdefault(key.cadence, []), key)
+                heappush(self._ready.setdefault(_place(key), []), key)
 
     def _unripen(self, now: float) -> None:
         """The clock went back: those whose time lies ahead again step aside."""

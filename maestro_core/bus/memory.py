@@ -13,7 +13,7 @@ from itertools import count
 from maestro_core.bus import codec, twins
 from maestro_core.bus.codec import key_of
 from maestro_core.bus.directory import with_failure
-from maestro_core.bus.index import Waiting
+from maestro_core.bus.index import Rank, Waiting, unranked
 from maestro_core.bus.producer import encode_document
 from maestro_core.bus.revival import dead_again, revived, taken
 from maestro_core.clock import Clock, SystemClock, iso
@@ -78,9 +78,9 @@ class MemoryEngine:
             self._waiting.add(key_of(there[tick_id].tick))
         return known != set(there)
 
-    def claim(self, *, held: Callable[[str], bool]) -> Claim | None:
+    def claim(self, *, held: Callable[[str], bool], rank: Rank = unranked) -> Claim | None:
         self.refresh()
-        key = self._waiting.best(held, self.clock.wall())
+        key = self._waiting.best(held, self.clock.wall(), rank)
         if key is None:
             return None
         tick = self._take("inbox", key.id)

@@ -9,7 +9,7 @@ from msgspec import to_builtins
 
 from maestro_core.cli.main import Context
 from maestro_core.cli.output import Printer, printer_for
-from maestro_core.control.commands import Ack
+from maestro_core.control.commands import Ack, Outcome
 from maestro_core.control.operator import Operator, current_actor
 from maestro_core.layout import NAME, Layout
 from maestro_core.settings import examine_settings
@@ -53,18 +53,20 @@ class Desk:
             self.printer.note(f"note: {self.operator.trouble}")
         if self._as_json:
             self.printer.document(to_builtins(ack))
-            return 0 if ack.ok else 1
-        done = [one for one in ack.outcomes if one.ok]
+        else:
+            self._tell_done([one for one in ack.outcomes if one.ok], done_word)
         failed = [one for one in ack.outcomes if not one.ok]
-        for one in done[:MOST_LINES]:
-            self.printer.line(f"{one.target}: {one.detail or done_word}")
-        if len(done) > MOST_LINES:
-            self.printer.line(f"… and {len(done) - MOST_LINES:,} more")
         for one in failed[:MOST_LINES]:
             self.printer.note(f"maestro-tui: {one.target}: {one.detail or 'refused'}")
         if len(failed) > MOST_LINES:
             self.printer.note(f"… and {len(failed) - MOST_LINES:,} more refused")
         return 0 if ack.ok else 1
+
+    def _tell_done(self, done: Sequence[Outcome], done_word: str) -> None:
+        for one in done[:MOST_LINES]:
+            self.printer.line(f"{one.target}: {one.detail or done_word}")
+        if len(done) > MOST_LINES:
+            self.printer.line(f"… and {len(done) - MOST_LINES:,} more")
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

@@ -12,7 +12,7 @@ from maestro_core.cli.output import Printer, printer_for
 from maestro_core.cli.parse import count
 from maestro_core.cli.words import age, plural
 from maestro_core.control.commands import Verb
-from maestro_core.errors import UsageError
+from maestro_core.errors import ReadOnly, UsageError
 from maestro_core.layout import Layout
 from maestro_core.models import TickView
 from maestro_core.observe.dead import Place, count_dead, dead_letters, grouped
@@ -62,8 +62,10 @@ def _add_filters(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, context: Context) -> int:
     if arguments.verb == "list":
         return _list(arguments, context)
+    if context.read_only:
+        raise ReadOnly(f"read-only: this session may not {arguments.verb} dead letters")
     desk = Desk(context, arguments)
-    ids = arguments.ids or _all_ids(arguments, desk.layout)
+    ids = _wanted(arguments, desk.layout)
     if not ids:
         desk.printer.note("there is none")
         return 0
@@ -71,8 +73,12 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     return desk.tell(ack, _DONE[arguments.verb])
 
 
-def _all_ids(arguments: argparse.Namespace, layout: Layout) -> list[str]:
-    """What --all and the filters name at this moment: later arrivals are left alone."""
+def _wanted(arguments: argparse.Namespace, layout: Layout) -> list[str]:
+    """What is named, or what --all and the filters name now: later arrivals are left alone."""
+    if arguments.ids:
+        if arguments.all or arguments.cadence or arguments.contains:
+            raise UsageError("an ID and --all or a filter: which are meant?", "give one of them")
+        return list(arguments.ids)
     if not arguments.all:
         raise UsageError("no ID is given", "give some, or --all (with --cadence, --contains)")
     where: Place = "trash" if arguments.verb == "restore" else "dlq"

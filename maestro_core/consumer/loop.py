@@ -221,7 +221,9 @@ class Consumer:
             if self.trouble is not None or self.keeper.stop_now():
                 return
             try:
-                claim = self.ports.engine.claim(held=lambda one: self.keeper.held(one) is not None)
+                claim = self.ports.engine.claim(
+                    held=lambda one: self.keeper.held(one) is not None, rank=self._rank
+                )
                 if claim is None:
                     return
             except (OSError, BusError) as error:
@@ -231,6 +233,10 @@ class Consumer:
             self._start(claim)
             self._land()
         self._more_waits = True  # nothing on the disk will tell of it: our own claims give no hint
+
+    def _rank(self, cadence: str) -> int:
+        settings = self.ports.settings.cadences.get(cadence)
+        return settings.priority if settings is not None else 0
 
     def _start(self, claim: Claim) -> None:
         try:

@@ -20,6 +20,7 @@ from pgqueuer.domain.types import QueueEntrypoint, QueueManagerId
 from maestro_core import __version__
 from maestro_core.bus import codec
 from maestro_core.bus.directory import with_failure
+from maestro_core.bus.index import Rank, unranked
 from maestro_core.clock import Clock, SystemClock, iso
 from maestro_core.errors import BadTick, BusError, ClaimLost
 from maestro_core.fleet import letters, rows
@@ -69,6 +70,13 @@ WHERE id IN (
     FOR UPDATE SKIP LOCKED
 )
 RETURNING {rows.COLUMNS}
+"""
+
+_RANK = """
+UPDATE pgqueuer q SET priority = ranked.own
+FROM unnest($1::text[], $2::int[]) AS ranked(cadence, own)
+WHERE q.entrypoint = ranked.cadence AND q.status = 'queued' AND q.priority = 0
+RETURNING q.id
 """
 
 _HEARTBEAT = """
@@ -133,7 +141,7 @@ class PostgresEngine:
 
     # ---- the consumer's verbs ------------------------------------------------------------
 
-    def claim(self, *, held: Callable[[str], bool]) -> Claim | None:
+    def claim(self, *, held: Callable[[str], bool], rank: Rank = unranked) -> Claim | None:
         while True:
             names = self.link.rows("SELECT name FROM maestro_cadences")
             free = sorted(
@@ -141,6 +149,7 @@ class PostgresEngine:
                 for one in names
                 if self._runs_here(one["name"]) and not held(one["name"])
             )
+            self._rank({one: own for one in free if (own := rank(one))})
             row = self._dequeue(free) if free else None
             if row is None:
                 return None
@@ -149,6 +158,11 @@ class PostgresEngine:
                 return rows.claim_of(row)
             except BadTick as fault:
                 self._set_aside(row, fault.message)
+
+    def _rank(self, ranks: dict[str, int]) -> None:
+        """Waiting ticks that name no priority get their cadence's: the claim reads the column."""
+        if ranks:
+            self.link.rows(_RANK, list(ranks), list(ranks.values()))
 
     def _dequeue(self, cadences: list[str]) -> Row | None:
         """PgQueuer's own claim of one job of these cadences."""

@@ -164,6 +164,20 @@ def test_dead_letters_go_back_to_trash_and_back(shell: Shell) -> None:
     assert done.code == 1
     assert "gone" in done.err
     assert done.out == "t1: back in the inbox\n"
+    as_json = shell("dlq", "retry", "gone", "--json")
+    assert (as_json.code, as_json.document["ok"]) == (1, False)
+    assert "gone: there is no such tick" in as_json.err
+
+
+def test_which_dead_letters_are_meant_is_never_guessed(shell: Shell) -> None:
+    write_tick(shell.layout.dlq, "t0", "memo")
+    for words in (["retry", "t0", "--all"], ["discard", "t0", "--cadence", "memo"], ["restore"]):
+        done = shell("dlq", *words)
+        assert (done.code, done.out) == (2, "")
+    refused = shell("--read-only", "dlq", "retry", "--all", "--cadence", "nobody")
+    assert refused.code == 1
+    assert "read-only" in refused.err
+    assert os.listdir(shell.layout.dlq) == ["t0.json"]
 
 
 def test_all_is_narrowed_by_the_filters_and_none_is_no_failure(shell: Shell) -> None:

@@ -171,6 +171,18 @@ def test_at_most_one_sub_session_starts_in_a_pass(tmp_path: Path) -> None:
     assert len(kit.launcher.starts) == 2
 
 
+def test_a_cadence_of_higher_priority_goes_first_without_its_ticks_saying_so(
+    tmp_path: Path,
+) -> None:
+    kit = Kit(tmp_path, cadences={"urgent": CadenceSettings(priority=9)})
+    for cadence in ("memo", "urgent"):
+        kit.drop(cadence)
+    kit.drop("mail", priority=10)
+    kit.start()
+    kit.run_for(10)
+    assert kit.launcher.cadences() == ["mail", "urgent", "memo"]
+
+
 def test_sixteen_inline_ticks_a_pass_while_a_sub_session_runs(tmp_path: Path) -> None:
     inline = CadenceSettings(mode="inline", handler="heartbeat")
     kit = Kit(tmp_path, always(OK, 1000), cadences={"beat": inline}).start()

@@ -106,6 +106,24 @@ def test_priority_goes_before_age_and_the_id_settles_a_draw(bench: Bench) -> Non
     assert [bench.claim().tick.id for _ in range(4)] == ["high", "a", "b", "low"]
 
 
+def test_a_tick_that_names_no_priority_has_that_of_its_cadence(bench: Bench) -> None:
+    at = iso(bench.clock.wall())
+    for tick_id, cadence, priority in (
+        ("first", "plain", 0), ("high", "plain", 7), ("urgent", "alarm", 0),
+        ("later", "alarm", 3), ("last", "chore", 0),
+    ):  # fmt: skip
+        bench.add(cadence, tick_id=tick_id, priority=priority, enqueued_at=at)
+    ranks = {"alarm": 5, "chore": -1}
+
+    def claimed() -> str:
+        claim = bench.engine.claim(held=lambda _: False, rank=lambda name: ranks.get(name, 0))
+        assert claim is not None
+        bench.engine.complete(claim)
+        return claim.tick.id
+
+    assert [claimed() for _ in range(5)] == ["high", "urgent", "later", "first", "last"]
+
+
 def test_a_held_cadence_is_passed_over_and_keeps_its_place(bench: Bench) -> None:
     first = bench.add("memo")
     other = bench.add("inbox")

@@ -28,13 +28,20 @@ steps = st.one_of(
 )
 
 
-def expected(model: dict[str, Key], held: set[str], now: float) -> Key | None:
+Ranks = dict[str, int]
+
+
+def expected(model: dict[str, Key], held: set[str], now: float, ranks: Ranks) -> Key | None:
     ready = [k for k in model.values() if k.cadence not in held and k.ready_at <= now]
-    return min(ready, default=None)
+    return min(
+        ready, default=None, key=lambda k: k._replace(priority=k.priority or -ranks[k.cadence])
+    )
 
 
-@given(st.lists(steps, max_size=40))
-def test_the_index_agrees_with_a_sorted_list(history: list[tuple[str, object]]) -> None:
+@given(st.lists(steps, max_size=40), st.fixed_dictionaries({c: st.integers(-1, 1) for c in "abc"}))
+def test_the_index_agrees_with_a_sorted_list(
+    history: list[tuple[str, object]], ranks: Ranks
+) -> None:
     index, model, now = Waiting(), {}, 0.0
     for step, what in history:
         if step == "add":
@@ -48,8 +55,8 @@ def test_the_index_agrees_with_a_sorted_list(history: list[tuple[str, object]]) 
             now = what
         else:
             assert isinstance(what, set)
-            best = index.best(lambda name, held=what: name in held, now)
-            assert best == expected(model, what, now)
+            best = index.best(lambda name, held=what: name in held, now, ranks.__getitem__)
+            assert best == expected(model, what, now, ranks)
             if best is not None:
                 index.discard(best.id)
                 del model[best.id]

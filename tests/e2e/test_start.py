@@ -126,3 +126,14 @@ def test_what_is_typed_meanwhile_is_not_lost(agent: Agent) -> None:
         terminal.press("escape")
         terminal.wait_gone("Keys")
         leave(terminal)
+
+
+@pytest.mark.parametrize("words", [(), ("--attach",), ("--read-only",)])
+def test_without_a_terminal_it_says_so_and_draws_nothing(
+    agent: Agent, words: tuple[str, ...]
+) -> None:
+    done = agent.attempt(*words)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "the console needs a terminal" in done.stderr
+    assert "maestro-tui run" in done.stderr
+    assert not agent.layout.consumer_json.exists()

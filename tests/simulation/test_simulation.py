@@ -51,11 +51,11 @@ def let_a_held_cadence_block_the_others(world: World) -> None:
     engine: Any = world.engine
     claim = engine.claim
 
-    def only_the_first(*, held: Callable[[str], bool]) -> Claim | None:
+    def only_the_first(*, held: Callable[[str], bool], **how: Any) -> Claim | None:
         first = engine.page("inbox", limit=1)
         if first and held(first[0].tick.cadence):
             return None
-        found: Claim | None = claim(held=held)
+        found: Claim | None = claim(held=held, **how)
         return found
 
     engine.claim = only_the_first
