@@ -38,7 +38,7 @@ OWNERS = {
     "textual": {"maestro_tui"},
     "rich": {"maestro_tui"},
     "subprocess": {
-        "maestro_core.session", "maestro_core.consumer.jobs", "maestro_core.doctor", "maestro_tui",
+        "maestro_core.session", "maestro_core.doctor", "maestro_tui",
         "maestro_core.service.shell", "maestro_core.notices.hook",
     },
 }  # fmt: skip

@@ -167,9 +167,15 @@ def check_room(layout: Layout, fs: files.FileSystem) -> None:
         raise BusError(f"the disk is nearly full ({left} left): {layout.bus}", "make room on it")
 
 
+def _lasting(path: str) -> str:
+    """The path, or for a temp file, whose name is another one each time, its folder."""
+    folder = path.rpartition("/")[0]
+    return folder if folder.rpartition("/")[2] == "tmp" else path
+
+
 def disk_error(doing: str, error: OSError) -> BusError:
     """What the system said, as one line with a remedy."""
-    where = f": {error.filename}" if error.filename else ""
+    where = f": {_lasting(str(error.filename))}" if error.filename else ""
     return BusError(f"{doing}: {error.strerror or error}{where}", _REMEDY.get(error.errno or 0, ""))
 
 

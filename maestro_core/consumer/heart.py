@@ -21,6 +21,8 @@ from maestro_core.layout import Layout
 from maestro_core.models import Beat, CadenceBeat, HoldBeat, Stats
 
 BEAT_SECONDS = 1.5
+BEAT_LIMIT = 8 << 20
+"""Bytes; thousands of cadences may have something to say."""
 
 
 def encode_beat(beat: Beat) -> bytes:
@@ -106,7 +108,7 @@ def hold_beat(gates: Gates, clock: Clock) -> HoldBeat | None:
 def stopped_cleanly(layout: Layout, fs: FileSystem) -> bool:
     """Whether the last owner said goodbye. No or unreadable consumer.json: it did not."""
     try:
-        document = msgspec.json.decode(fs.read(layout.consumer_json, 1 << 20))
+        document = msgspec.json.decode(fs.read(layout.consumer_json, BEAT_LIMIT))
         return isinstance(document, dict) and bool(parse_iso(document["stopped_at"]))
     except (OSError, msgspec.MsgspecError, KeyError, TypeError, ValueError, RecursionError):
         return False

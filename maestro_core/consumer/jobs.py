@@ -1,24 +1,28 @@
 """Small work beside the sub-sessions: a guard's command, a doctor's round, a look at folders.
 
 Each runs in a thread of its own and is polled like a sub-session, so that the consumer's
-pass never blocks. A command's processes are marked like those of a run, and none outlives
-its answer. `InlineJobs` is the seam for simulations.
+pass never blocks. A command's processes are kept and marked like those of a run, and none
+outlives its answer. `InlineJobs` is the seam for simulations.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Protocol
 
 from msgspec import Struct
 
+from maestro_core.errors import MaestroError
 from maestro_core.layout import Layout
 from maestro_core.session import processes
+from maestro_core.session.child import Child, abandoned_on_error
+from maestro_core.session.command import find_program
+from maestro_core.session.spare import Keeper
 
 GUARD_TIMEOUT = 30.0
 REAP_SECONDS = 5.0
@@ -88,7 +92,7 @@ class ThreadJobs:
 
 
 class _Command:
-    """A command in a session of its own. `run` belongs to the job's thread."""
+    """A command under a keeper of its own, like a run. `run` belongs to the job's thread."""
 
     def __init__(self, layout: Layout, argv: tuple[str, ...], marks: Mapping[str, str]) -> None:
         self._layout = layout
@@ -96,60 +100,70 @@ class _Command:
         self._marks = marks
         self._lock = threading.Lock()
         self._stopped = False
-        self._family: processes.Family | None = None
+        self._child: Child | None = None
 
     def run(self) -> JobResult:
         try:
-            process = self._start()
+            child = self._start()
         except OSError as error:
-            return JobResult(False, f"{self._argv[0]}: {error.strerror}")
-        if process is None:
+            return self._refusal(error.strerror or str(error))
+        except MaestroError as error:
+            return JobResult(False, error.message)
+        in_time = child.hear_out(GUARD_TIMEOUT)
+        if not in_time:
+            child.order(b"K")
+            child.hear_out(REAP_SECONDS)
+        self._end_family(child)
+        child.abandon()
+        if self._stopped:
             return JobResult(False, "stopped")
-        try:
-            code = process.wait(GUARD_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            self._end_family()
-            process.wait()
+        if not in_time:
             return JobResult(False, f"no answer in {GUARD_TIMEOUT:.0f} s: {self._argv[0]}")
-        self._end_family()
-        return JobResult(code == 0, self._said(code), code)
+        return self._answer(child)
 
     def stop(self) -> None:
         with self._lock:
             self._stopped = True
-            self._kill()
+            if self._child is not None:
+                self._child.order(b"K")
 
-    def _start(self) -> subprocess.Popen[bytes] | None:
-        with self._lock:
-            if self._stopped:
-                return None
-            process = subprocess.Popen(
-                self._argv, cwd=self._layout.root, env={**os.environ, **self._marks},
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                start_new_session=True,
+    def _start(self) -> Child:
+        root = self._layout.root
+        program = str(find_program(self._argv[0], os.environ, root))
+        child = Child(Keeper())
+        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        with closed_after(null), abandoned_on_error(child):
+            child.start(
+                (program, *self._argv[1:]), cwd=root, env={**os.environ, **self._marks},
+                files=(null, null, null), grace=0.0,
             )  # fmt: skip
-            token = processes.start_token(process.pid)
-            self._family = processes.Family((process.pid, token))
-            self._family.look()
-            return process
+        with self._lock:
+            self._child = child
+            if self._stopped:
+                child.order(b"K")
+        return child
 
-    def _end_family(self) -> None:
-        """Nothing of it outlives its answer."""
+    def _end_family(self, child: Child) -> None:
+        """Nothing of it outlives its answer, without a keeper's adoption (macOS) either."""
+        family = processes.Family(child.keeper, (child.pid or 0, child.token))
+        wanted = processes.of_run(self._marks.get(processes.RUN_ID, ""), self._layout.root)
         until = time.monotonic() + REAP_SECONDS
         while time.monotonic() < until:
-            with self._lock:
-                if not self._kill():
-                    return
+            family.add(processes.marked(wanted))
+            if not family.kill():
+                return
             time.sleep(0.02)
 
-    def _kill(self) -> bool:
-        """SIGKILL to all of it; whether anybody was there."""
-        if self._family is None:
-            return False
-        if run_id := self._marks.get(processes.RUN_ID):
-            wanted = processes.of_run(run_id, self._layout.root)
-            self._family.add(processes.marked(wanted))
-        return bool(self._family.kill())
+    def _answer(self, child: Child) -> JobResult:
+        if child.refused is not None:
+            return self._refusal(os.strerror(child.refused))
+        if child.wait_status is None:
+            return JobResult(False, "its keeper was ended")
+        code = os.waitstatus_to_exitcode(child.wait_status)
+        return JobResult(code == 0, self._said(code), code)
+
+    def _refusal(self, why: str) -> JobResult:
+        return JobResult(False, f"{self._argv[0]}: {why}")
 
     def _said(self, code: int) -> str:
         if code < 0:
@@ -157,6 +171,14 @@ class _Command:
         if code in BROKEN_CODES:
             return f"exit {code}: {self._argv[0]}: {BROKEN_CODES[code]}"
         return f"exit {code}"
+
+
+@contextmanager
+def closed_after(fd: int) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        os.close(fd)
 
 
 BROKEN_CODES = {126: "it cannot be executed", 127: "a command was not found"}

@@ -31,6 +31,8 @@ from maestro_core.schedule.scheduler import Scheduler
 STOPPING_POLL = 0.2
 RUNNING_POLL = 1.0
 SETTLE_POLL = 0.3
+RECENT_CADENCES = 500
+"""So many that ran stay in consumer.json without being in the settings: ticks can name any."""
 RIPE_POLL = 0.25
 """How soon a file that should be looked at, but could not, is looked at again."""
 
@@ -49,7 +51,7 @@ class Consumer:
         self.scheduler = Scheduler(ports.layout, ports.fs, ports.clock)
         self.stopping = False
         self._trouble = Trouble(ports.journal)
-        self._known: set[str] = set()
+        self._recent: dict[str, None] = {}
         self._cadences: dict[str, CadenceBeat] = {}
         self._starter = Starter(ports, self.keeper, self.flights, self.settler)
         self._desk = Desk(
@@ -285,14 +287,19 @@ class Consumer:
                 ports.publish_beat(beat)
 
     def _cadence_beats(self) -> dict[str, CadenceBeat]:
-        """Every cadence that this consumer has heard of."""
-        self._known |= self.ports.settings.cadences.keys() | self.ports.engine.waiting().keys()
-        self._known |= self.keeper.paused | {name for name, _ in self.gates.items()}
-        self._known |= {flight.claim.tick.cadence for flight in self.flights}
+        """Every cadence that there is something to say about, and those that ran last."""
+        for flight in self.flights:
+            name = flight.claim.tick.cadence
+            self._recent.pop(name, None)
+            self._recent[name] = None
+        while len(self._recent) > RECENT_CADENCES:
+            del self._recent[next(iter(self._recent))]
+        names = self.ports.settings.cadences.keys() | self.ports.engine.waiting().keys()
+        names |= self.keeper.paused | {name for name, _ in self.gates.items()}
         policy, clock = self.ports.breaker, self.ports.clock
         return {
             name: cadence_beat(self.gates, name, self.keeper.held(name), policy, clock)
-            for name in sorted(self._known)
+            for name in sorted(names | self._recent.keys())
         }
 
     def _pause(self) -> float:

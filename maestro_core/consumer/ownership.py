@@ -21,6 +21,7 @@ from maestro_core.files import FILE_MODE, OsFiles
 from maestro_core.layout import Layout
 
 FRESH_BEAT = 10.0
+_BEAT_LIMIT = 8 << 20
 _RETRY_PAUSE = 0.05
 
 
@@ -130,7 +131,7 @@ def _same_file(fd: int, layout: Layout) -> bool:
 def _owner_without_lock_file(layout: Layout) -> bool:
     """A consumer whose lock file was deleted under it still beats: it is to be respected."""
     try:
-        beat: dict[str, Any] = json.loads(OsFiles().read(layout.consumer_json, 1 << 20))
+        beat: dict[str, Any] = json.loads(OsFiles().read(layout.consumer_json, _BEAT_LIMIT))
         # From the future is not fresh: the clock was set back, and a live one beats by the new.
         fresh = abs(time.time() - parse_iso(beat["beat_at"])) < FRESH_BEAT
         return fresh and not beat.get("stopped_at") and _lives(int(beat["pid"]))

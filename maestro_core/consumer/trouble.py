@@ -20,7 +20,7 @@ class Trouble:
         self._journal = journal
         self._passing: str | None = None
         self._standing: dict[str, str] = {}
-        self._told: set[str] = set()
+        self._told: set[tuple[str, str, int | None]] = set()
 
     @property
     def now(self) -> str | None:
@@ -59,7 +59,14 @@ class Trouble:
     def _said(self, what: str, error: Exception | None) -> str:
         strerror = error.strerror if isinstance(error, OSError) else None
         text = f"{what}: {strerror or error}" if error is not None else what
-        if text not in self._told:
-            self._told.add(text)
+        if (kind := _kind(what, error)) not in self._told:
+            self._told.add(kind)
             self._journal.write("error", "trouble", error=text)
         return text
+
+
+def _kind(what: str, error: Exception | None) -> tuple[str, str, int | None]:
+    """What makes two troubles the same, although one names another file or other numbers."""
+    cause = error if isinstance(error, OSError) else error.__cause__ if error else None
+    number = cause.errno if isinstance(cause, OSError) else None
+    return what, type(error).__name__, number

@@ -13,7 +13,8 @@ import select
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from maestro_core.session import processes
@@ -66,8 +67,15 @@ class Child:
         except RuntimeError as error:
             raise OSError(errno.EAGAIN, f"no room for another thread ({error})") from error
 
+    def hear_out(self, seconds: float) -> bool:
+        """Instead of `listen`: wait until it has said all and is gone; False = time is up."""
+        until = time.monotonic() + seconds
+        while not self.silent and _readable(self._status, max(0.0, until - time.monotonic())):
+            self._hear(os.read(self._status, 4096))
+        return self.silent
+
     def abandon(self) -> None:
-        """Before anybody listens: end the keeper and all that it started, within seconds.
+        """While nobody listens: end the keeper and all that it started, within seconds.
 
         A tick whose run did not come about may be tried again at once, so nothing of the
         first try may be left then.
@@ -142,6 +150,16 @@ class Child:
                 self.refused = int(value)
             elif word == b"ended":
                 self.wait_status = int(value)
+
+
+@contextmanager
+def abandoned_on_error(child: Child) -> Iterator[None]:
+    """Nothing of a run that did not come about is left behind."""
+    try:
+        yield
+    except BaseException:
+        child.abandon()
+        raise
 
 
 def _readable(fd: int, seconds: float) -> bool:

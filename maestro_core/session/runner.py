@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from maestro_core.layout import Layout
 from maestro_core.models import Running, RunResult, RunRow, Usage, tick_document
 from maestro_core.session import orphans
 from maestro_core.session.api import RunSpec, StopKind, Work
-from maestro_core.session.child import Child
+from maestro_core.session.child import Child, abandoned_on_error
 from maestro_core.session.command import (
     CliMissing,
     Options,
@@ -229,16 +228,6 @@ class SubSessionLauncher:
         self._journal.write(
             "error", "ledger_trouble", run_id=spec.run_id, id=spec.tick.id, error=str(error)
         )
-
-
-@contextmanager
-def abandoned_on_error(child: Child) -> Iterator[None]:
-    """Nothing of a run that did not come about is left behind."""
-    try:
-        yield
-    except BaseException:
-        child.abandon()
-        raise
 
 
 class Refused:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from maestro_core.bus.producer import disk_error
 from maestro_core.clock import FakeClock, iso
 from maestro_core.consumer.budgets import TALLY_AGAIN, Budgets
 from maestro_core.errors import BusError, ClaimLost
@@ -55,6 +58,36 @@ def test_a_bus_that_refuses_is_trouble_and_not_a_dead_consumer(
     assert kit.consumer.trouble is None
     assert kit.names("inbox") == []
     assert kit.stages().count("trouble") < 5
+
+
+def test_trouble_that_names_another_file_and_number_each_time_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_: Any) -> None:
+        error = OSError(errno.ENOSPC, "No space left", f"{kit.layout.tmp}/{next(count)}")
+        raise disk_error(f"cannot claim ({next(count)} bytes left)", error) from error
+
+    count = itertools.count()
+    kit = Kit(tmp_path).start()
+    monkeypatch.setattr(kit.engine, "claim", refuse)
+    kit.drop("memo")
+    kit.run_for(60)
+    assert f"No space left: {kit.layout.tmp}" in (kit.consumer.trouble or "")
+    assert not (kit.consumer.trouble or "").endswith(tuple("0123456789"))
+    assert kit.stages().count("trouble") == 1
+    assert next(count) > 20
+
+
+def test_cadences_that_ticks_alone_have_named_do_not_pile_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("maestro_core.consumer.loop.RECENT_CADENCES", 5)
+    kit = Kit(tmp_path).start()
+    for number in range(40):
+        kit.drop(f"somebody-{number}")
+    kit.run_for(600)
+    assert kit.stats.escalated == 40
+    assert len(kit.beat()["cadences"]) == 5
 
 
 def test_whether_it_is_idle_is_not_known_while_the_bus_cannot_tell(

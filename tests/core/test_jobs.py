@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from maestro_core.bus.directory import DirectoryEngine
@@ -78,6 +80,27 @@ def test_what_a_guard_leaves_behind_ends_with_it(agent_root: Layout) -> None:
     job = ask(agent_root, "sleep 600 & setsid sleep 600 & exit 1")
     assert answer(job).exit_code == 1
     assert alive(agent_root) == []
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux lets us adopt")
+def test_a_daemon_that_a_guard_has_made_without_a_trace_ends_with_it(agent_root: Layout) -> None:
+    daemon = "import os; os.setsid(); os.fork() and os._exit(0); os.closerange(0, 99); "
+    daemon += "open('pid', 'w').write(str(os.getpid())); os.execlp('sleep', 'sleep', '600')"
+    run = f'env -i PATH="$PATH" {sys.executable} -S -c "{daemon}" &'
+    job = ask(agent_root, f"{run} while [ ! -s pid ]; do sleep 0.02; done; exit 1")
+    assert answer(job).exit_code == 1
+    assert not psutil.pid_exists(int((agent_root.root / "pid").read_text()))
+
+
+def test_a_guard_that_is_not_there_or_cannot_start_says_so(agent_root: Layout) -> None:
+    jobs, marks = ThreadJobs(agent_root), marks_of(agent_root, "mail", "tick-1")
+    missing = answer(jobs.command(("no-such-guard",), lambda: None, marks))
+    assert "no-such-guard" in missing.detail and not answered(missing)
+    path = agent_root.root / "guard"
+    path.write_text("#!/no/such/shell\n")
+    path.chmod(0o755)
+    broken = answer(jobs.command(("./guard",), lambda: None, marks))
+    assert broken.detail == "./guard: No such file or directory" and not answered(broken)
 
 
 def test_a_guard_that_hangs_is_ended_with_all_that_it_started(
