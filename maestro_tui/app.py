@@ -12,10 +12,12 @@ from functools import partial
 from typing import Any, ClassVar
 
 from textual.binding import BindingType
+from textual.driver import Driver
 
 from maestro_core.bus.feed import Topic
 from maestro_core.layout import Layout
 from maestro_core.roots import listed_roots
+from maestro_core.web import VARIABLE
 from maestro_tui import acts
 from maestro_tui.app_agents import ALL, AgentsApp, add_agents
 from maestro_tui.backend import Backend, RootBackend
@@ -207,7 +209,7 @@ def run_console(
     config = load_config()
     app = MaestroApp(
         RootBackend(layout, read_only=read_only), consume=not (attach or read_only or roots),
-        theme=config.theme, keymap=config.keymap, driver_class=TerminalDriver,
+        theme=config.theme, keymap=config.keymap, driver_class=_driver_class(),
     )  # fmt: skip
     app.faults, app.demo = config.problems, demo
     app.keeps_board = not (demo or read_only)
@@ -219,3 +221,12 @@ def run_console(
     app.wire_way, app.notices_way = "eco" if eco else config.wire, config.notices
     app.run(mouse=config.mouse)
     return leave(app, demo=demo)
+
+
+def _driver_class() -> type[Driver]:
+    """A terminal's, but for a console that `maestro-tui web` has started."""
+    if not os.environ.get(VARIABLE):
+        return TerminalDriver
+    from maestro_tui.browser import BrowserDriver
+
+    return BrowserDriver

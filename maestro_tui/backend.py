@@ -16,6 +16,7 @@ from maestro_core.control.commands import Ack, Verb
 from maestro_core.layout import Layout
 from maestro_core.models import Receipt, RunRow, TickView
 from maestro_core.observe.snapshot import Snapshot
+from maestro_core.web import VARIABLE
 from maestro_tui.feed import Consuming
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ class RootBackend:
 
             self._operator = Operator(
                 self.layout,
-                actor=current_actor("console"),
+                actor=current_actor("web" if os.environ.get(VARIABLE) else "console"),
                 read_only=self.read_only,
                 clock=self.clock,
                 redact=self.redactor(),

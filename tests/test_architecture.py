@@ -35,6 +35,7 @@ OWNERS = {
     "prometheus_client": {"maestro_core.metrics"},
     "psycopg": {"maestro_core.fleet"},
     "pgqueuer": {"maestro_core.fleet"},
+    "aiohttp": {"maestro_core.web"},
     "textual": {"maestro_tui"},
     "rich": {"maestro_tui"},
     "subprocess": {
@@ -71,11 +72,13 @@ DOWNWARD = {
         "metrics",
         "fleet",
         "migrate",
+        "web",
     },
     "adopt": {"base", "bus", "consumer", "observe"},
     "migrate": {"base", "bus", "consumer", "control", "observe", "fleet"},
     "fleet": {"base", "bus", "control"},
     "metrics": {"base", "observe"},
+    "web": {"base"},
     "service": {"base", "schedule"},
 }
 """Package of the core -> what it may import. `base` are the modules at the top."""

@@ -59,6 +59,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bus": ("bus", "folders or server: which it is, its tables, moving between them"),
     "adopt": ("adopt", "what another program's agent root holds, and what starting would do"),
     "metrics": ("metrics", "the agent's numbers as Prometheus text"),
+    "web": ("web", "the console in a browser on this machine, by a link that is good once"),
     "completion": ("completion", "completion of these commands for bash, zsh or fish"),
 }
 """Command -> its module in this package, and what it does."""
