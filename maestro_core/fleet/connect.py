@@ -44,6 +44,13 @@ _DEFAULTS: dict[str, str] = {
 """A connection that is cut without a word is noticed within some ten seconds."""
 
 
+_DURABLE = """
+SELECT set_config('synchronous_commit', 'on', false)
+WHERE current_setting('synchronous_commit') = 'off'
+"""
+"""A server that may forget what it has acknowledged would run ticks twice, or never."""
+
+
 class Target(Struct, frozen=True):
     """Where the server is. Its text forms never hold the password."""
 
@@ -55,6 +62,12 @@ class Target(Struct, frozen=True):
         return f"Target({self.shown!r})"
 
     __str__ = __repr__
+
+    @property
+    def connect_seconds(self) -> int:
+        """How long one try to connect may take; libpq knows nothing below 2."""
+        given = str(self._parts.get("connect_timeout", ""))
+        return int(given) if given.isdigit() and int(given) else int(_DEFAULTS["connect_timeout"])
 
     def conninfo(self) -> str:
         """What libpq takes. Holds the password: for `connect` alone."""
@@ -104,6 +117,7 @@ class Link:
     ) -> None:  # fmt: skip
         self.target = target
         self.read_only = read_only
+        self.patience = patience
         self._watch = None if patience is None else Watch(clock, patience)
         self.trouble: str | None = None
         self.connections = 0
@@ -190,7 +204,9 @@ class Link:
             autocommit=True,
             row_factory=dict_row,
             cursor_factory=psycopg.RawCursor,
+            connect_timeout=min(self.target.connect_seconds, max(2, int(self.patience or 60))),
         )
+        connection.execute(_DURABLE)
         if self.read_only:
             connection.execute("SET default_transaction_read_only = on")
         return connection

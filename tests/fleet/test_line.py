@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 
 from maestro_core.clock import SystemClock
@@ -61,6 +62,14 @@ def test_a_long_call_is_let_be_where_patience_has_no_end(line: Line, database: D
     assert not done.wait(1)
     line.mend()
     assert done.wait(30)
+
+
+def test_a_server_that_may_forget_is_told_not_to(database: Database) -> None:
+    with psycopg.connect(database.url) as other:
+        found = other.execute("SHOW synchronous_commit").fetchall()
+    assert found == [("off",)], "as the tests' server has it"
+    [row] = database.link().rows("SHOW synchronous_commit")
+    assert row == {"synchronous_commit": "on"}
 
 
 def test_while_the_line_is_cut_a_call_fails_at_once_and_says_so(
