@@ -20,6 +20,7 @@
     │   ├── circuit-open.json                the lock's holder
     │   ├── gates.json                       the lock's holder: failures, back-off, holds
     │   ├── consumer.json, consumer.lock     the consumer
+    │   ├── host-id                          the consumer of a fleet: tells this root from others
     │   └── ledger.db                        the consumer
     └── logs/cadence-bus/
         ├── YYYY-MM-DD.jsonl                 whoever acts (one line a write)
@@ -145,6 +146,10 @@ class Layout:
     @cached_property
     def consumer_lock(self) -> Path:
         return self.bus / "consumer.lock"
+
+    @cached_property
+    def host_id(self) -> Path:
+        return self.bus / "host-id"
 
     @cached_property
     def ledger(self) -> Path:

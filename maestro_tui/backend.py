@@ -228,9 +228,10 @@ class RootBackend:
         """A consumer that has the lock. Raises Busy soon when somebody else holds it."""
         from maestro_core.consumer.driver import Driver
         from maestro_core.consumer.ownership import Ownership
+        from maestro_core.wiring.consumer import chosen_bus
 
         owned = Ownership.acquire(self.layout, what="console", wait=LOCK_WAIT)
-        return _Owning(Driver(self.layout, mode="console"), owned)
+        return _Owning(Driver(self.layout, mode="console", bus=chosen_bus), owned)
 
     def redactor(self) -> Callable[[str], str]:
         """Masks the secrets of .env and the environment, even where settings are faulty."""

@@ -54,7 +54,7 @@ class DirectoryEngine:
     error yet: the first verb that needs it says so, and the bus is opened once it is back.
     """
 
-    shared = False
+    lease: float | None = None
 
     def __init__(
         self,

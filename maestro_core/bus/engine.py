@@ -27,8 +27,9 @@ class Engine(Protocol):
     """See the module docstring for the guarantees."""
 
     @property
-    def shared(self) -> bool:
-        """Whether other consumers claim from it too: then `abandoned` is asked again and again."""
+    def lease(self) -> float | None:
+        """Where other consumers claim from it too: seconds without a heartbeat after which they
+        may take a claim over, so that `abandoned` is asked again and again. None = it is ours."""
         ...
 
     def enqueue(self, tick: Tick) -> Receipt:

@@ -24,6 +24,10 @@ class Feed(Protocol):
         """Topics that changed since the last call; empty after `timeout` seconds of nothing."""
         ...
 
+    def tell(self, *topics: Topic) -> None:
+        """Another source of hints says that these changed (from any thread)."""
+        ...
+
     def wake(self) -> None:
         """Make a waiting `wait` return at once (from any thread)."""
         ...

@@ -46,7 +46,7 @@ class Store:
 class MemoryEngine:
     """See bus/engine.py for what it promises."""
 
-    shared = False
+    lease: float | None = None
 
     def __init__(self, *, clock: Clock | None = None, store: Store | None = None) -> None:
         self.clock = clock or SystemClock()

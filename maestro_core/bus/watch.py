@@ -78,6 +78,11 @@ class WatchFeed:
             self._woken = False
             return news
 
+    def tell(self, *topics: Topic) -> None:
+        with self._changed:
+            self._news.update(topics)
+            self._changed.notify_all()
+
     def wake(self) -> None:
         with self._changed:
             self._woken = True

@@ -22,6 +22,7 @@ from maestro_core.layout import Layout
 from maestro_core.service.notify import Notifier
 from maestro_core.service.supervise import Supervision
 from maestro_core.text import visible
+from maestro_core.wiring.consumer import chosen_bus
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -41,7 +42,10 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         raise ReadOnly("read-only: this session may not run a consumer", "leave out --read-only")
     notifier = Notifier(os.environ)
     started = f"consumer, pid {os.getpid()}, on {visible(str(layout.root))}"
-    driver = Driver(layout, mode="daemon", on_pass=notifier.alive, on_start=lambda: _say(started))
+    driver = Driver(
+        layout, mode="daemon", on_pass=notifier.alive, on_start=lambda: _say(started),
+        bus=chosen_bus,
+    )  # fmt: skip
     supervision = _supervision(layout, notifier) if arguments.service else None
     worker = _Worker(driver, notifier, supervision, until_idle=arguments.until_idle)
     with _handled(worker), served(layout):

@@ -14,11 +14,12 @@ from maestro_core.clock import Clock
 from maestro_core.consumer.gate_store import Gates
 from maestro_core.consumer.gates import GateBook
 from maestro_core.consumer.holds import FileMarkers, Markers
-from maestro_core.consumer.ports import Commands, tell_nobody
+from maestro_core.consumer.ports import Commands, SettingsSource, tell_nobody
 from maestro_core.control.mailbox import Mailbox
 from maestro_core.files import FileSystem
 from maestro_core.layout import Layout
-from maestro_core.models import Beat, Claim, RunResult
+from maestro_core.models import Beat, Claim, RunResult, RunRow
+from maestro_core.schedule.produce import Outlet
 
 
 class Bus(NamedTuple):
@@ -30,18 +31,34 @@ class Bus(NamedTuple):
     mailbox: Commands
     publish_beat: Callable[[Beat], None] = tell_nobody
     publish_run: Callable[[Claim, RunResult, str], None] = tell_nobody
+    outlet: Outlet | None = None
 
 
-BusMaker = Callable[[Layout, Clock, FileSystem, ExitStack], Bus]
-"""What it opens is closed by the stack. Raises OSError, BusError or SettingsError."""
+class Place(NamedTuple):
+    """What a bus is made from. It is closed by `closing`; `tell` takes hints from any thread."""
+
+    layout: Layout
+    clock: Clock
+    fs: FileSystem
+    settings: SettingsSource
+    redact: Callable[[str], str]
+    run_row: Callable[[str], RunRow | None]
+    """A run's row of the ledger."""
+    tell: Callable[..., None]
+    closing: ExitStack
 
 
-def directory_bus(layout: Layout, clock: Clock, fs: FileSystem, closing: ExitStack) -> Bus:
+BusMaker = Callable[[Place], Bus]
+"""Raises OSError, BusError or SettingsError."""
+
+
+def directory_bus(place: Place) -> Bus:
     """The files of one agent root."""
     from maestro_core.bus.directory import DirectoryEngine
 
+    layout, clock, fs = place.layout, place.clock, place.fs
     engine = DirectoryEngine(layout, clock=clock, fs=fs, owner=f"{os.getpid()}")
-    closing.callback(engine.close)
+    place.closing.callback(engine.close)
     return Bus(
         engine,
         GateBook(layout, clock, fs),

@@ -14,7 +14,7 @@ from typing import Literal
 
 from maestro_core.bus.feed import Feed
 from maestro_core.clock import Clock, SystemClock
-from maestro_core.consumer.bus_ports import BusMaker, directory_bus
+from maestro_core.consumer.bus_ports import BusMaker, Place, directory_bus
 from maestro_core.consumer.heart import stopped_cleanly
 from maestro_core.consumer.jobs import ThreadJobs
 from maestro_core.consumer.loop import Consumer
@@ -24,6 +24,7 @@ from maestro_core.errors import BusError, MaestroError
 from maestro_core.files import OsFiles
 from maestro_core.journal import Journal
 from maestro_core.layout import Layout
+from maestro_core.models import RunRow
 from maestro_core.notices.sender import Sender
 from maestro_core.notices.tap import NotingJournal
 from maestro_core.session.api import Launcher
@@ -139,7 +140,17 @@ class Driver:
         journal = self._noting(settings)
         ledger = Ledger.open(self._layout.ledger)
         closing.callback(ledger.close)
-        bus = self._make_bus(self._layout, self._clock, fs, closing)
+        place = Place(
+            self._layout,
+            self._clock,
+            fs,
+            settings,
+            settings.redact,
+            _row_of(ledger),
+            feed.tell,
+            closing,
+        )
+        bus = self._make_bus(place)
         launcher = self._launcher or self._make_launcher(settings, journal, ledger)
         closing.callback(launcher.close)
         return Ports(
@@ -150,6 +161,7 @@ class Driver:
             mailbox=bus.mailbox,
             publish_beat=bus.publish_beat,
             publish_run=bus.publish_run,
+            outlet=bus.outlet,
             launcher=launcher,
             jobs=ThreadJobs(self._layout),
             settings=settings,
@@ -202,6 +214,17 @@ class LedgerTally:
             return None
         self._told = None
         return {row.key[0]: row.cost_usd for row in costs}
+
+
+def _row_of(ledger: Ledger) -> Callable[[str], RunRow | None]:
+    def row(run_id: str) -> RunRow | None:
+        """A ledger in trouble is told of by LedgerTally."""
+        try:
+            return ledger.get(run_id)
+        except MaestroError:
+            return None
+
+    return row
 
 
 def _end_runs(consumer: Consumer) -> None:

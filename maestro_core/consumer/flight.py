@@ -27,6 +27,8 @@ class Flight:
         self.result: RunResult | None = None
         self.lost = False
         """Somebody else has its claim: it is ended and never settled."""
+        self.fenced = False
+        """It was ended because the bus was silent for too long."""
 
     def stop_guard(self, kind: StopKind) -> None:
         """End a guard's processes: its tick goes back as that of a run would."""

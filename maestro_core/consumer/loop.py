@@ -48,7 +48,7 @@ class Consumer:
         self.keeper = Gatekeeper(ports, self.gates, self.flights, self.stats)
         self.settler = Settler(ports.engine, self.gates, ports.journal, ports.clock, self.stats)
         self.heart = Heart(ports.layout, ports.fs, ports.clock, mode, beat_seconds)
-        self.scheduler = Scheduler(ports.layout, ports.fs, ports.clock)
+        self.scheduler = Scheduler(ports.layout, ports.fs, ports.outlet)
         self.stopping = False
         self._trouble = Trouble(ports.journal)
         self._recent: dict[str, None] = {}
@@ -207,7 +207,7 @@ class Consumer:
 
     def _enqueue_due(self) -> None:
         try:
-            for made in self.scheduler.run(self.ports.settings, self.ports.engine.enqueue):
+            for made in self.scheduler.run(self.ports.settings):
                 if made.word != "covered":
                     due = iso(made.due)
                     self.ports.journal.write(
@@ -255,9 +255,16 @@ class Consumer:
 
     def _look_is_due(self) -> bool:
         """Without a hint: now and then, and when a file that was still being written is ripe."""
-        clock, ready_at = self.ports.clock, self.ports.engine.next_ready_at()
-        poll = clock.steady() - self._looked_at >= self.ports.limits.poll_seconds
-        return poll or (ready_at is not None and ready_at <= clock.wall())
+        clock = self.ports.clock
+        if clock.steady() - self._looked_at >= self.ports.limits.poll_seconds:
+            return True
+        ready_at = self._next_ready_at()
+        return ready_at is not None and ready_at <= clock.wall()
+
+    def _next_ready_at(self) -> float | None:
+        with self._trouble.standing("cannot tell what waits"):
+            return self.ports.engine.next_ready_at()
+        return None
 
     # -- telling
 
@@ -283,8 +290,10 @@ class Consumer:
             stopped_at=iso(ports.clock.wall()) if stopped else None,
         )
         with self._trouble.caught("cannot write consumer.json"):
-            if self.heart.beat(beat):
-                ports.publish_beat(beat)
+            if not self.heart.beat(beat):
+                return
+        with self._trouble.standing("cannot tell the others of itself"):
+            ports.publish_beat(beat)
 
     def _cadence_beats(self) -> dict[str, CadenceBeat]:
         """Every cadence that there is something to say about, and those that ran last."""
@@ -314,11 +323,12 @@ class Consumer:
         for _, state in self.gates.items():
             deadlines += [state.open_until, state.next_allowed_at]
         pauses += [deadline - now for deadline in deadlines if deadline > now]
-        if (ready_at := self.ports.engine.next_ready_at()) is not None:
+        if (ready_at := self._next_ready_at()) is not None:
             left = ready_at - clock.wall()
             pauses.append(left if left > 0 or self.trouble is None else RIPE_POLL)
-        if (due_at := self.scheduler.next_at) is not None and due_at > clock.wall():
-            pauses.append(due_at - clock.wall())
+        with self._trouble.standing("cannot tell the time of the bus"):
+            if (due_in := self.scheduler.due_in()) is not None:
+                pauses.append(due_in)
         if self._more_waits and not self.stopping:
             pauses.append(0.0)
         if len(self.flights):

@@ -18,7 +18,8 @@ from maestro_core.control.mailbox import Mailbox
 from maestro_core.files import FileSystem
 from maestro_core.journal import Journal
 from maestro_core.layout import Layout
-from maestro_core.models import Beat, Claim, RunResult
+from maestro_core.models import Beat, Claim, Receipt, RunResult, Tick
+from maestro_core.schedule.produce import FileOutlet, Outlet
 from maestro_core.session.api import Launcher
 from maestro_core.settings import ConsumerSettings, Settings
 
@@ -60,7 +61,7 @@ class Ports:
 
     Gates, markers and mailbox are files unless others are given. `publish_beat` is told of
     every written beat, `publish_run` of every settled run (claim, result, run id); OSError or
-    BusError from them is trouble of the pass.
+    BusError from them is trouble of the pass. `outlet` takes the ticks that are due.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Ports:
         mailbox: Commands | None = None,
         publish_beat: Callable[[Beat], None] = tell_nobody,
         publish_run: Callable[[Claim, RunResult, str], None] = tell_nobody,
+        outlet: Outlet | None = None,
     ) -> None:  # fmt: skip
         self.layout = layout
         self.engine = engine
@@ -87,6 +89,10 @@ class Ports:
         self.mailbox: Commands = mailbox or Mailbox(layout, fs, clock)
         self.publish_beat = publish_beat
         self.publish_run = publish_run
+        self.outlet: Outlet = outlet or FileOutlet(layout, fs, clock, self._enqueue)
+
+    def _enqueue(self, tick: Tick) -> Receipt:
+        return self.engine.enqueue(tick)
 
     @property
     def settings(self) -> Settings:

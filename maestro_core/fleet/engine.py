@@ -27,7 +27,7 @@ from maestro_core.fleet import letters, rows
 from maestro_core.fleet.connect import Link, Row
 from maestro_core.models import ActResult, Claim, Failure, Receipt, Tick, TickView, Where
 
-LEASE = 60.0
+LEASE = 120.0
 """Seconds without a heartbeat after which another consumer may take a claim over."""
 
 _NEVER = timedelta(days=36500)
@@ -66,6 +66,7 @@ UPDATE pgqueuer SET queue_manager_id = gen_random_uuid(), heartbeat = now(), upd
 WHERE id IN (
     SELECT id FROM pgqueuer WHERE status = 'picked' AND {_OWNER} <> $1
     AND (heartbeat < now() - make_interval(secs => $3)
+             AND pg_postmaster_start_time() < now() - make_interval(secs => $3)
          OR {_OWNER} IN (SELECT number FROM maestro_consumers WHERE host = $2 AND number < $1))
     FOR UPDATE SKIP LOCKED
 )
@@ -105,12 +106,14 @@ class PostgresEngine:
         self.link = link
         self.clock = clock or SystemClock()
         self.host = host or socket.gethostname()
-        self.lease = lease
+        self.lease: float | None = lease
         self._runs_here = runs_here
         self._per_cadence = per_cadence
         self._number: int | None = None
         self._builder = QueryQueueBuilder()
         self._waiting: dict[str, int] | None = None
+        self._ready_at: float | None = None
+        self._looked = False
         self._adopted: dict[str, Claim] = {}
         self._rejected: list[tuple[str, str]] = []
         self._doubtful: set[str] = set()
@@ -128,7 +131,7 @@ class PostgresEngine:
         live tick with the same dedupe key, or the tick's own, which is on the bus already."""
         new = [rows.new_row(self._dated(tick)) for tick in ticks]
         receipts = self.link.run(lambda connection: letters.enqueue(connection, new))
-        self._waiting = None
+        self._changed()
         return receipts
 
     def _dated(self, tick: Tick) -> Tick:
@@ -136,8 +139,14 @@ class PostgresEngine:
 
     def refresh(self) -> bool:
         self.link.sync()
-        before, self._waiting = self._waiting, None
+        before = self._waiting
+        self._changed()
         return before != self.waiting()
+
+    def _changed(self) -> None:
+        """What is remembered of the queue is out of date."""
+        self._waiting = None
+        self._looked = False
 
     # ---- the consumer's verbs ------------------------------------------------------------
 
@@ -153,7 +162,7 @@ class PostgresEngine:
             row = self._dequeue(free) if free else None
             if row is None:
                 return None
-            self._waiting = None
+            self._changed()
             try:
                 return rows.claim_of(row)
             except BadTick as fault:
@@ -256,7 +265,7 @@ class PostgresEngine:
         except BusError:
             self._doubtful.add(claim.token)  # it may have been done all the same
             raise
-        self._waiting = None
+        self._changed()
         self._adopted.pop(claim.tick.id, None)
         if not found and not self._was_done(claim, job, token):
             raise ClaimLost(
@@ -295,11 +304,16 @@ class PostgresEngine:
         return dict(self._waiting)
 
     def ready_cadences(self) -> set[str]:
-        return self.link.run(letters.ready_cadences)
+        """Those that this host can run, and of which not enough run already."""
+        found = self.link.run(lambda one: letters.ready_cadences(one, self._per_cadence))
+        return {cadence for cadence in found if self._runs_here(cadence)}
 
     def next_ready_at(self) -> float | None:
-        at = self.link.run(letters.next_ready_at)
-        return None if at is None else self.link.wall_of(at)
+        if not self._looked:
+            at = self.link.run(letters.next_ready_at)
+            self._ready_at = None if at is None else self.link.wall_of(at)
+            self._looked = True
+        return self._ready_at
 
     def page(
         self, where: Where, *, cadence: str | None = None, limit: int = 100, offset: int = 0
@@ -338,7 +352,7 @@ class PostgresEngine:
         return self._act(letters.withdraw, ids)
 
     def _act(self, verb: letters.Act, ids: Sequence[str]) -> list[ActResult]:
-        self._waiting = None
+        self._changed()
         return self.link.run(lambda connection: letters.in_batches(connection, verb, ids))
 
     def housekeep(self, older_than: float) -> dict[str, int]:

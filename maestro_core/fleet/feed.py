@@ -6,12 +6,14 @@ Own thread and connection; `wait` belongs to one thread, `wake` and `close` to a
 
 from __future__ import annotations
 
+import random
 import threading
+from collections.abc import Callable
 from typing import cast
 
 import psycopg
 
-from maestro_core.bus.feed import EVERYTHING, ManualFeed, Topic
+from maestro_core.bus.feed import ManualFeed, Topic
 from maestro_core.clock import Clock
 from maestro_core.fleet.connect import Link, Target
 
@@ -29,21 +31,31 @@ _PROBE_EVERY = 10
 """Looks between two questions to the server whether the connection still lives."""
 
 
-class FleetFeed(ManualFeed):
-    """See bus/feed.py. `degraded` says why there are no hints now; None = there are."""
+class Listener:
+    """Tells `tell` what changed. `degraded` says why there are no hints now; None = there are.
 
-    def __init__(self, target: Target, clock: Clock) -> None:
-        super().__init__()
+    Args:
+        payloads: the words of TOPICS that are passed on.
+        quiet: seconds between two hints at least, give or take a half: what comes in between
+            is told together, so that a hundred consumers do not wake at every tick of each other.
+    """
+
+    def __init__(
+        self, target: Target, clock: Clock, tell: Callable[..., None], *,
+        payloads: frozenset[str] = frozenset(TOPICS), quiet: float = 0.0,
+    ) -> None:  # fmt: skip
         self.degraded: str | None = None
         self._link = Link(target, clock)
+        self._tell = tell
+        self._topics = {word: TOPICS[word] for word in payloads}
+        self._quiet = quiet
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="bus-feed", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="bus-listener", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         self._ended.set()
         self._thread.join(10)
-        super().close()
 
     def _run(self) -> None:
         pause = 0.25
@@ -57,14 +69,37 @@ class FleetFeed(ManualFeed):
             pause = min(5.0, pause * 2)
 
     def _listen(self) -> None:
+        everything = frozenset[Topic]().union(*self._topics.values())
         with self._link.connect() as connection:
             connection.execute("LISTEN maestro_bus")
             self.degraded = None
-            self.tell(*EVERYTHING)
+            self._tell(*everything)
             looks = 0
             while not self._ended.is_set():
                 for note in connection.notifies(timeout=_LOOK, stop_after=1):
-                    self.tell(*TOPICS.get(note.payload, EVERYTHING))
+                    self._hint(self._topics.get(note.payload))
                 looks += 1
                 if looks % _PROBE_EVERY == 0:
                     connection.execute("SELECT 1")
+
+    def _hint(self, topics: frozenset[Topic] | None) -> None:
+        if topics:
+            self._tell(*topics)
+            if self._quiet:
+                self._ended.wait(self._quiet * random.uniform(0.5, 1.5))  # noqa: S311
+
+
+class FleetFeed(ManualFeed):
+    """See bus/feed.py. `degraded` says why there are no hints now; None = there are."""
+
+    def __init__(self, target: Target, clock: Clock) -> None:
+        super().__init__()
+        self._listener = Listener(target, clock, self.tell)
+
+    @property
+    def degraded(self) -> str | None:
+        return self._listener.degraded
+
+    def close(self) -> None:
+        self._listener.close()
+        super().close()

@@ -38,6 +38,8 @@ class GateRows:
 
     def __init__(self, link: Link) -> None:
         self.link = link
+        self._doubtful: dict[tuple[str, str], GateRow] = {}
+        """What was written while the connection was lost: it may stand there already."""
 
     def all(self, prefix: str, *scopes: str) -> list[GateRow]:
         """Those of these scopes whose name begins with `prefix`."""
@@ -74,13 +76,21 @@ class GateRows:
                 " RETURNING revision"
             )
             args = (row.scope, row.name, json.dumps(document), row.revision)
-        found = self.link.rows(sql, *args)
-        return GateRow(row.scope, row.name, found[0]["revision"], document) if found else None
+        after = GateRow(row.scope, row.name, row.revision + 1, document)
+        try:
+            found = self.link.rows(sql, *args)
+        except BusError:
+            self._doubtful[row.scope, row.name] = after
+            raise
+        return after if found else None
 
     def update(self, scope: str, name: str, change: Callable[[Document], Document]) -> GateRow:
-        """Read, change, compare-and-set, again when somebody was quicker. `change` is pure."""
+        """Read, change, compare-and-set, again when somebody was quicker. `change` is pure.
+        Called again after a BusError, it changes nothing twice."""
         for _ in range(_TRIES):
             before = self.get(scope, name)
+            if self._doubtful.pop((scope, name), None) == before:
+                return before
             document = change(before.document)
             if document == before.document:
                 return before

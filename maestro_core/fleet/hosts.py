@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
+from maestro_core.errors import BusError, Busy
 from maestro_core.fleet.connect import Link
 from maestro_core.models import Beat, RunRow
 
@@ -24,9 +25,39 @@ class HostView(Struct, frozen=True):
 class Hosts:
     """Read by consoles; `host` may be given to publish as that host."""
 
-    def __init__(self, link: Link, host: str = "") -> None:
+    def __init__(self, link: Link, host: str = "", place: str = "") -> None:
         self._link = link
         self._host = host
+        self._place = place
+
+    def take(self, silent: float) -> None:
+        """Be that host. `place` tells this agent root from every other one.
+
+        Raises:
+            Busy: another agent root goes by that name, and was heard of within `silent` seconds:
+                each would take the other's claims for its own.
+        """
+        if not self._link.rows(
+            "INSERT INTO maestro_hosts AS h (host, place) VALUES ($1, $2)"
+            " ON CONFLICT (host) DO UPDATE SET place = $2, beat_at = now()"
+            " WHERE h.place IN ('', $2) OR h.beat_at < now() - make_interval(secs => $3)"
+            " RETURNING host",
+            self._host,
+            self._place,
+            silent,
+        ):
+            raise Busy(
+                f"another agent root works on this bus as {self._host!r}",
+                "give this one a name of its own: [bus] host in config/cadences.toml",
+            )
+
+    def leave(self) -> None:
+        """Somebody else may be that host."""
+        self._link.execute(
+            "UPDATE maestro_hosts SET place = '' WHERE host = $1 AND place = $2",
+            self._host,
+            self._place,
+        )
 
     def announce(self, cadences: frozenset[str]) -> None:
         """Which cadences this host can run."""
@@ -38,12 +69,18 @@ class Hosts:
         )
 
     def publish_beat(self, beat: Beat) -> None:
-        self._link.execute(
-            "INSERT INTO maestro_hosts (host, beat) VALUES ($1, $2)"
-            " ON CONFLICT (host) DO UPDATE SET beat = $2, beat_at = now()",
+        """Raises BusError, also when somebody else has become that host."""
+        if not self._link.execute(
+            "INSERT INTO maestro_hosts AS h (host, beat, place) VALUES ($1, $2, $3)"
+            " ON CONFLICT (host) DO UPDATE SET beat = $2, beat_at = now() WHERE h.place = $3",
             self._host,
             msgspec.json.encode(beat),
-        )
+            self._place,
+        ):
+            raise BusError(
+                f"another agent root works on this bus as {self._host!r}",
+                "restart this one, with a name of its own in [bus] host",
+            )
 
     def publish_run(self, row: RunRow) -> None:
         self._link.execute(

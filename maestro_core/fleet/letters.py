@@ -102,10 +102,13 @@ def waiting(connection: Connection) -> dict[str, int]:
     return {row["entrypoint"]: row["n"] for row in found}
 
 
-def ready_cadences(connection: Connection) -> set[str]:
+def ready_cadences(connection: Connection, per_cadence: int) -> set[str]:
     found = connection.execute(
         "SELECT name FROM maestro_cadences WHERE EXISTS (SELECT FROM pgqueuer"
         " WHERE entrypoint = name AND status = 'queued' AND execute_after < now())"
+        " AND ($1 = 0 OR $1 > (SELECT count(*) FROM pgqueuer"
+        " WHERE entrypoint = name AND status = 'picked'))",
+        (per_cadence,),
     )
     return {row["name"] for row in found}
 
@@ -377,6 +380,7 @@ def housekeep(connection: Connection, older_than: float) -> dict[str, int]:
         "acks": "DELETE FROM maestro_commands WHERE acked < to_timestamp($1::float8)",
         "tails": "DELETE FROM maestro_tails WHERE at < to_timestamp($1::float8)",
         "runs": "DELETE FROM maestro_runs WHERE ended < to_timestamp($1::float8)",
+        "hosts": "DELETE FROM maestro_hosts WHERE beat_at < to_timestamp($1::float8)",
         "log": "DELETE FROM pgqueuer_log WHERE created < to_timestamp($1::float8)",
     }
     done = {

@@ -29,6 +29,7 @@ CREATE INDEX maestro_consumers_host ON maestro_consumers (host);
 CREATE TABLE maestro_hosts (
     host text PRIMARY KEY,
     beat bytea,
+    place text NOT NULL DEFAULT '',
     cadences text[] NOT NULL DEFAULT '{}',
     beat_at timestamptz NOT NULL DEFAULT now()
 );
@@ -102,7 +103,8 @@ BEGIN
     PERFORM pg_notify('maestro_bus', TG_ARGV[0]);
     RETURN NULL;
 END $$;
-CREATE TRIGGER maestro_tell_queue AFTER INSERT OR UPDATE OR DELETE ON pgqueuer
+CREATE TRIGGER maestro_tell_queue AFTER INSERT OR UPDATE OF status, priority, execute_after
+    OR DELETE ON pgqueuer
     FOR EACH STATEMENT EXECUTE FUNCTION maestro_tell('queue');
 CREATE TRIGGER maestro_tell_gates AFTER INSERT OR UPDATE OR DELETE ON maestro_gates
     FOR EACH STATEMENT EXECUTE FUNCTION maestro_tell('gates');

@@ -6,18 +6,16 @@ here. So a timer may fire late, twice or once too often and a due time still com
 
 from __future__ import annotations
 
-import time
-
 from msgspec import Struct
 
 from maestro_core import files
 from maestro_core.bus.producer import publish_tick
-from maestro_core.clock import iso
+from maestro_core.clock import SystemClock, iso
 from maestro_core.errors import Refused
 from maestro_core.layout import Layout
 from maestro_core.models import Receipt, Tick, tick_document
 from maestro_core.schedule.book import ScheduleBook
-from maestro_core.schedule.produce import look
+from maestro_core.schedule.produce import FileOutlet, Outlet, look
 from maestro_core.settings import Settings, examine_settings
 
 
@@ -31,9 +29,9 @@ class Fired(Struct, frozen=True):
 
 def fire(
     layout: Layout, cadence: str, *, source: str, now: float | None = None,
-    fs: files.FileSystem | None = None,
+    fs: files.FileSystem | None = None, outlet: Outlet | None = None,
 ) -> Fired:  # fmt: skip
-    """Enqueue the cadence's latest due time unless that was done.
+    """Enqueue the cadence's latest due time unless that was done. `outlet` None = the folders.
 
     Raises:
         Refused: the cadence has no schedule.
@@ -53,20 +51,22 @@ def fire(
     for folder in (layout.bus, layout.tmp, layout.schedule):
         files.ensure_folder(disk, folder)
     with disk.lock(layout.schedule_lock):
-        return _fire(layout, disk, settings, cadence, source, time.time() if now is None else now)
+        return _fire(layout, disk, settings, cadence, source, now, outlet)
 
 
 def _fire(
-    layout: Layout, fs: files.FileSystem, settings: Settings, cadence: str, source: str, now: float
-) -> Fired:
+    layout: Layout, fs: files.FileSystem, settings: Settings, cadence: str, source: str,
+    now: float | None, outlet: Outlet | None,
+) -> Fired:  # fmt: skip
     book = ScheduleBook(layout, fs)
 
     def enqueue(tick: Tick) -> Receipt:
         return Receipt(*publish_tick(layout, tick_document(tick), fs))
 
+    outlet = outlet or FileOutlet(layout, fs, SystemClock(), enqueue)
     found = look(
-        layout, fs, settings, cadence, before=book.read(cadence), source=source, now=now,
-        called=True, enqueue=enqueue,
+        outlet, settings, cadence, before=book.read(cadence), source=source,
+        now=outlet.now() if now is None else now, called=True,
     )  # fmt: skip
     if found.record is not None:
         book.write(cadence, found.record)

@@ -9,12 +9,11 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from maestro_core.clock import Clock
 from maestro_core.files import FileSystem
 from maestro_core.layout import Layout
 from maestro_core.schedule.book import ScheduleBook
 from maestro_core.schedule.decide import Record
-from maestro_core.schedule.produce import Enqueue, Produced, look
+from maestro_core.schedule.produce import Outlet, Produced, look
 from maestro_core.settings import Settings
 from maestro_core.settings_schedule import next_due, zone
 
@@ -31,25 +30,25 @@ class _Known(Struct, frozen=True):
 
 
 class Scheduler:
-    """`run` once a pass; `next_at` says when there is something to do."""
+    """`run` once a pass; `due_in` says when there is something to do."""
 
-    def __init__(self, layout: Layout, fs: FileSystem, clock: Clock) -> None:
-        self._layout = layout
-        self._fs = fs
-        self._clock = clock
+    def __init__(self, layout: Layout, fs: FileSystem, outlet: Outlet) -> None:
+        self._outlet = outlet
         self._book = ScheduleBook(layout, fs)
         self._known: dict[str, _Known] = {}
         self._unwritten: dict[str, Record] = {}
-        self._last = clock.wall()
+        self._last = 0.0
 
-    @property
-    def next_at(self) -> float | None:
-        """Wall epoch seconds of the next due time; None = there is none."""
-        return min((known.next_at for known in self._known.values()), default=None)
+    def due_in(self) -> float | None:
+        """Seconds until the next due time; None = there is none, or it is due already."""
+        if not self._known:
+            return None
+        left = min(known.next_at for known in self._known.values()) - self._outlet.now()
+        return left if 0 < left < float("inf") else None
 
-    def run(self, settings: Settings, enqueue: Enqueue) -> Iterator[Produced]:
+    def run(self, settings: Settings) -> Iterator[Produced]:
         """Enqueue what is due, yielding each. Raises OSError or BusError: try again later."""
-        now = self._clock.wall()
+        now = self._outlet.now()
         if now < self._last - _BACK:
             self._known.clear()
         self._last = now
@@ -58,7 +57,7 @@ class Scheduler:
             del self._known[name]
         for name in sorted(ours):
             if self._is_time(settings, name, now):
-                produced = self._look(settings, name, enqueue, now)
+                produced = self._look(settings, name, now)
                 self._remember(settings, name, now)
                 if produced is not None:
                     yield produced
@@ -70,16 +69,14 @@ class Scheduler:
         asked = (settings.cadences[cadence].schedule, settings.schedules.time_zone)
         return (known.schedule, known.zone) != asked
 
-    def _look(
-        self, settings: Settings, cadence: str, enqueue: Enqueue, now: float
-    ) -> Produced | None:
+    def _look(self, settings: Settings, cadence: str, now: float) -> Produced | None:
         """What could not be written last time counts, and is written first."""
         if (owed := self._unwritten.get(cadence)) is not None:
             self._book.write(cadence, owed)
             del self._unwritten[cadence]
         found = look(
-            self._layout, self._fs, settings, cadence,
-            before=self._book.read(cadence), source=SOURCE, now=now, called=False, enqueue=enqueue,
+            self._outlet, settings, cadence,
+            before=self._book.read(cadence), source=SOURCE, now=now, called=False,
         )  # fmt: skip
         if found.record is not None:
             self._unwritten[cadence] = found.record

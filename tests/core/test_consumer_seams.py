@@ -82,7 +82,7 @@ def test_on_a_shared_bus_what_the_dead_left_is_asked_for_again(
         asked.append(kit.clock.steady())
         return []
 
-    monkeypatch.setattr(kit.engine, "shared", shared, raising=False)
+    monkeypatch.setattr(kit.engine, "lease", 60.0 if shared else None)
     monkeypatch.setattr(kit.engine, "abandoned", abandoned)
     kit.run_for(10 * TAKE_OVER_SECONDS)
     assert bool(asked) == shared

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,10 @@ import pytest
 
 from maestro_core.bus.directory import DirectoryEngine
 from maestro_core.bus.memory import MemoryEngine
-from maestro_core.clock import Clock
-from maestro_core.consumer.bus_ports import Bus, directory_bus
+from maestro_core.consumer.bus_ports import Bus, Place, directory_bus
 from maestro_core.consumer.driver import Driver
 from maestro_core.consumer.ownership import is_locked
 from maestro_core.errors import Busy, SettingsError
-from maestro_core.files import FileSystem
 from maestro_core.journal import read_journal
 from maestro_core.layout import Layout
 from maestro_core.models import Beat
@@ -247,10 +245,10 @@ def test_another_bus_is_plugged_in_and_closed(root: Layout) -> None:
     told: list[Beat] = []
     closed: list[str] = []
 
-    def made(layout: Layout, clock: Clock, fs: FileSystem, closing: ExitStack) -> Bus:
-        closing.callback(closed.append, "bus")
-        bus = directory_bus(layout, clock, fs, closing)
-        return bus._replace(engine=MemoryEngine(clock=clock), publish_beat=told.append)
+    def made(place: Place) -> Bus:
+        place.closing.callback(closed.append, "bus")
+        bus = directory_bus(place)
+        return bus._replace(engine=MemoryEngine(clock=place.clock), publish_beat=told.append)
 
     write_tick(root.inbox, "one", "ok")
     assert Driver(root, mode="daemon", bus=made).run(until_idle=True) == 0
@@ -267,6 +265,9 @@ class Closing:
 
     def wait(self, timeout: float) -> frozenset[Any]:
         return frozenset()
+
+    def tell(self, *_topics: Any) -> None:
+        """Nobody listens."""
 
     def wake(self) -> None:
         """Nobody waits."""

@@ -25,6 +25,7 @@ from maestro_core.layout import Layout
 from maestro_core.schedule.book import ScheduleBook
 from maestro_core.schedule.decide import Record
 from maestro_core.schedule.fire import fire
+from maestro_core.schedule.produce import FileOutlet
 from maestro_core.schedule.scheduler import Scheduler
 from maestro_core.settings import CadenceSettings, ScheduleSettings, Settings
 from tests.core.consumer_kit import FAIL, FullDisk, Kit, QuickDisk, always
@@ -264,7 +265,6 @@ def test_a_memory_that_cannot_be_written_is_not_forgotten(tmp_path: Path) -> Non
             super().rename(source, target)
 
     disk = NoBook()
-    scheduler = Scheduler(layout, disk, clock)
     settings = Settings(cadences={"memo": own("0 * * * *")})
 
     def enqueue(tick: Any) -> Any:
@@ -273,17 +273,19 @@ def test_a_memory_that_cannot_be_written_is_not_forgotten(tmp_path: Path) -> Non
 
         return Receipt(tick.id, True)
 
-    assert list(scheduler.run(settings, enqueue)) == []
+    outlet = FileOutlet(layout, disk, clock, enqueue)
+    scheduler = Scheduler(layout, disk, outlet)
+    assert list(scheduler.run(settings)) == []
     clock.advance(HOUR)
     disk.broken = True
     for _ in range(3):
         with pytest.raises(OSError, match="Input/output"):
-            list(scheduler.run(settings, enqueue))
+            list(scheduler.run(settings))
         clock.advance(1)
     disk.broken = False
-    assert list(scheduler.run(settings, enqueue)) == []
+    assert list(scheduler.run(settings)) == []
     assert len(enqueued) == 1
-    assert list(Scheduler(layout, disk, clock).run(settings, enqueue)) == []
+    assert list(Scheduler(layout, disk, outlet).run(settings)) == []
 
 
 # ---- timers --------------------------------------------------------------------------------

@@ -1,0 +1,66 @@
+"""Hosts of a fleet as real processes: each an agent root of its own on one server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from maestro_core.fleet.connect import Row
+from maestro_core.models import TickView
+from maestro_core.fleet.engine import PostgresEngine
+from tests.e2e.agent import CONSUMER, Agent
+from tests.fleet.server import Database
+
+LEASE = 6
+
+
+class Mini(Agent):
+    """One host."""
+
+    def __init__(self, root: Path, url: str, *, extra: str = "") -> None:
+        self._bus = f'[bus]\nurl = "{url}"\nhost = "{root.name}"\nlease_seconds = {LEASE}\n{extra}'
+        super().__init__(root)
+
+    def settings(self, text: str) -> None:
+        super().settings(text + self._bus)
+
+    def more(self, text: str) -> None:
+        """More settings beside the usual ones."""
+        self.settings(CONSUMER + text)
+
+
+class Fleet:
+    """The server of a test as its hosts see it, and what is on it."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self.database = database
+        self.folder = folder
+        self.engine = PostgresEngine(database.link(), host="looker-on")
+
+    def host(self, name: str, *cadences: str, extra: str = "") -> Mini:
+        mini = Mini(self.folder / name, self.database.url, extra=extra)
+        for cadence in cadences:
+            mini.cadence(cadence, "ok", seconds=0)
+        return mini
+
+    def rows(self, sql: str, *args: object) -> list[Row]:
+        return self.engine.link.rows(sql, *args)
+
+    def counts(self) -> tuple[int, int, int]:
+        """Waiting, running, dead."""
+        found = self.engine.counts()
+        return found["inbox"], found["claimed"], found["dlq"]
+
+    def where(self, tick_id: str) -> str | None:
+        view: TickView | None = self.engine.find(tick_id)
+        return view.where if view else None
+
+    def runs(self) -> list[tuple[str, str, str]]:
+        """(host, cadence, tick) of every run that ended, oldest first."""
+        found = self.rows("SELECT host, cadence, tick_id FROM maestro_runs ORDER BY started")
+        return [(row["host"], row["cadence"], row["tick_id"]) for row in found]
+
+    def gate(self, name: str, scope: str = "fleet") -> dict[str, Any]:
+        sql = "SELECT document FROM maestro_gates WHERE scope = $1 AND name = $2"
+        found = self.rows(sql, scope, name)
+        return dict(found[0]["document"]) if found else {}
