@@ -74,7 +74,8 @@ def _read(layout: Layout, environ: Mapping[str, str]) -> BusSettings:
 
 def _text(path: Path) -> bytes:
     try:
-        with open(path, "rb") as file:
-            return file.read(_LIMIT)
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe has no word for us
+        with open(fd, "rb") as file:
+            return file.read(_LIMIT) or b""
     except OSError:
         return b""

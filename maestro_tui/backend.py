@@ -114,9 +114,10 @@ class RootBackend:
     @property
     def operator(self) -> Acting:
         if self._operator is None:
-            from maestro_core.control.operator import Operator, current_actor
+            from maestro_core.control.operator import current_actor
+            from maestro_core.wiring.operator import operator_of
 
-            self._operator = Operator(
+            self._operator = operator_of(
                 self.layout,
                 actor=current_actor("web" if os.environ.get(VARIABLE) else "console"),
                 read_only=self.read_only,

@@ -50,7 +50,7 @@ DOWNWARD = {
     "bus": {"base"},
     "session": {"base", "bus"},
     "schedule": {"base", "bus"},
-    "control": {"base", "bus", "consumer"},
+    "control": {"base", "bus", "consumer", "schedule"},
     "notices": {"base"},
     "consumer": {"base", "bus", "session", "schedule", "control", "doctor", "notices"},
     "observe": {"base", "bus", "session", "consumer", "notices"},

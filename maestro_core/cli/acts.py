@@ -12,7 +12,7 @@ from maestro_core.cli.output import Printer, printer_for
 from maestro_core.control.commands import Ack, Outcome
 from maestro_core.control.operator import Operator, current_actor
 from maestro_core.layout import NAME, Layout
-from maestro_core.settings import examine_settings
+from maestro_core.wiring.operator import operator_of
 
 MOST_LINES = 20
 
@@ -23,7 +23,7 @@ class Desk:
     def __init__(self, context: Context, arguments: argparse.Namespace) -> None:
         self.layout: Layout = context.layout()
         self.printer: Printer = printer_for(self.layout)
-        self.operator = Operator(
+        self.operator: Operator = operator_of(
             self.layout,
             actor=current_actor("cli"),
             read_only=context.read_only,
@@ -34,15 +34,9 @@ class Desk:
 
     def warn_unknown(self, cadences: Sequence[str]) -> None:
         """A name that nothing here bears may be a slip of the fingers: say so, and do it."""
-        configured = examine_settings(self.layout).settings.cadences
         for cadence in cadences:
-            if not NAME.match(cadence) or cadence in configured:
-                continue
-            if not self.layout.prompt(cadence).exists():
-                self.printer.note(
-                    f"note: no cadence is called {cadence}: it is not in config/cadences.toml"
-                    " and has no prompt"
-                )
+            if NAME.match(cadence) and (why := self.operator.unknown(cadence)) is not None:
+                self.printer.note(f"note: {why}")
 
     def tell(self, ack: Ack, done_word: str = "done") -> int:
         """Print what came of it: done on stdout, refused on stderr; the exit code.

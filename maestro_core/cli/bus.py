@@ -13,7 +13,7 @@ from maestro_core.bus_setting import bus_of
 from maestro_core.cli.main import Context
 from maestro_core.cli.output import Printer, printer_for
 from maestro_core.cli.words import plural
-from maestro_core.errors import BusError, ReadOnly, SettingsError, UsageError
+from maestro_core.errors import ReadOnly, SettingsError, UsageError
 from maestro_core.layout import Layout
 from maestro_core.settings import load_settings
 from maestro_core.settings_types import FOLDERS, BusSettings
@@ -27,8 +27,8 @@ _NAMES = {"inbox": "waiting", "dlq": "dead letters", "trash": "in the trash"}
 
 
 def configure(parser: argparse.ArgumentParser, _name: str) -> None:
-    verbs = parser.add_subparsers(dest="verb", metavar="show|install|migrate", required=True)
-    show = verbs.add_parser("show", help="which bus this is, and whether it can be used")
+    verbs = parser.add_subparsers(dest="verb", metavar="status|install|migrate", required=True)
+    status = verbs.add_parser("status", help="which bus this is, its hosts, how much is on it")
     install = verbs.add_parser("install", help="make or upgrade the tables on the server")
     migrate = verbs.add_parser("migrate", help="move all ticks, holds and marks to another bus")
     migrate.add_argument(
@@ -40,15 +40,15 @@ def configure(parser: argparse.ArgumentParser, _name: str) -> None:
         help="with --to folders: the server, where the settings do not name it",
     )  # fmt: skip
     migrate.add_argument("--dry-run", action="store_true", help="show it, change nothing")
-    for one in (show, install, migrate):
+    for one in (status, install, migrate):
         one.add_argument("--json", action="store_true", help="print a JSON document")
 
 
 def run(arguments: argparse.Namespace, context: Context) -> int:
     layout = context.layout()
     printer = printer_for(layout)
-    if arguments.verb == "show":
-        return _show(layout, printer, as_json=arguments.json)
+    if arguments.verb == "status":
+        return _status(layout, printer, as_json=arguments.json)
     if context.read_only and not getattr(arguments, "dry_run", False):
         raise ReadOnly("read-only: this session may not change a bus", "open it without")
     if arguments.verb == "install":
@@ -56,37 +56,19 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     return _migrate(layout, printer, arguments)
 
 
-# ---- show and install ----------------------------------------------------------------------
+# ---- status and install --------------------------------------------------------------------
 
 
-def _show(layout: Layout, printer: Printer, *, as_json: bool) -> int:
-    bus = bus_of(layout)
-    if bus.server is None:
-        said: dict[str, Any] = {"bus": FOLDERS, "where": str(layout.bus), "problem": None}
-    else:
-        said = {"bus": "server", **_server(layout, bus)}
+def _status(layout: Layout, printer: Printer, *, as_json: bool) -> int:
+    """Exit 1 when the bus cannot be used."""
+    from maestro_core.cli.bus_status import document_of, print_status
+
+    document = document_of(layout, bus_of(layout))
     if as_json:
-        printer.document(said)
+        printer.document(document)
     else:
-        printer.line(f"bus        {said['bus']}  ({said['where']})")
-        for name in ("schema", "problem"):
-            if said.get(name):
-                printer.line(f"{name:<9}  {said[name]}")
-    return 1 if said["problem"] else 0
-
-
-def _server(layout: Layout, bus: BusSettings) -> dict[str, Any]:
-    from maestro_core.fleet import schema
-    from maestro_core.fleet.open import open_link
-
-    link = open_link(layout, bus, read_only=True, check=False)
-    try:
-        found = schema.state(link)
-        return {"where": link.target.shown, "schema": found.ours, "problem": found.words}
-    except BusError as error:
-        return {"where": link.target.shown, "schema": None, "problem": error.message}
-    finally:
-        link.close()
+        print_status(printer, document)
+    return 1 if document["problem"] else 0
 
 
 def _install(layout: Layout, printer: Printer, *, as_json: bool) -> int:

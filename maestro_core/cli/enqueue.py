@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from maestro_core.cli.main import Context
+    from maestro_core.control.acts import Acts
     from maestro_core.layout import Layout
 
 OPERATOR = "operator"
@@ -50,9 +51,10 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     layout = context.layout()
     if context.read_only:
         raise ReadOnly("read-only: this session may not enqueue a tick", "leave out --read-only")
+    acts = _server(layout)
     if arguments.due:
-        return _fire(arguments, layout)
-    now = time.time()
+        return _fire(arguments, layout, acts)
+    now = time.time() if acts is None else acts.now()
     document = make_document(
         arguments.cadence,
         source=arguments.source,
@@ -62,22 +64,37 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         dedupe_key=arguments.dedupe_key,
         **_payload(arguments.payload),
     )
-    tick_id, fresh = publish_tick(layout, document)
+    tick_id, fresh = _publish(layout, acts, document)
     print(_json(tick_id, fresh) if arguments.json else tick_id)
     if not fresh:
         print(f"not added: {tick_id} has this dedupe key and is still live", file=sys.stderr)
-    elif not _is_known(layout, arguments.cadence):
-        print(
-            f"note: {arguments.cadence} is not in config/cadences.toml and has no prompt"
-            f" schedules/triggers/{arguments.cadence}.md: its tick will be dead-lettered",
-            file=sys.stderr,
-        )
+    elif (why := _unknown(layout, acts, arguments.cadence)) is not None:
+        print(f"note: {why}", file=sys.stderr)
     if arguments.source == OPERATOR:
-        _audit(layout, document, tick_id, fresh)
+        _audit(layout, acts, document, tick_id, fresh)
     return 0
 
 
-def _fire(arguments: argparse.Namespace, layout: Layout) -> int:
+def _server(layout: Layout) -> Acts | None:
+    """The bus on a server; None = the folders, which need nothing that is slow to load."""
+    from maestro_core.bus_setting import may_have_server
+
+    if not may_have_server(layout):
+        return None
+    from maestro_core.bus_setting import bus_of
+    from maestro_core.wiring.operator import acts_of
+
+    return acts_of(layout) if bus_of(layout).server is not None else None
+
+
+def _publish(layout: Layout, acts: Acts | None, document: dict[str, Any]) -> tuple[str, bool]:
+    if acts is None:
+        return publish_tick(layout, document)
+    receipt = acts.enqueue(document)
+    return receipt.id, receipt.fresh
+
+
+def _fire(arguments: argparse.Namespace, layout: Layout, acts: Acts | None) -> int:
     """For a timer: the schedule decides. Nothing to do is no failure."""
     from maestro_core.schedule.fire import fire
 
@@ -85,7 +102,8 @@ def _fire(arguments: argparse.Namespace, layout: Layout) -> int:
         if getattr(arguments, option):
             raise UsageError(f"--due goes without --{option.replace('_', '-')}")
     source = "schedule" if arguments.source == OPERATOR else arguments.source
-    fired = fire(layout, arguments.cadence, source=source)
+    outlet = None if acts is None else acts.outlet()
+    fired = fire(layout, arguments.cadence, source=source, outlet=outlet)
     if arguments.json:
         print(_json(fired.tick_id, fired.fresh))
     elif fired.tick_id is not None:
@@ -113,30 +131,41 @@ def _payload(text: str | None) -> dict[str, Any]:
         raise UsageError(f"the payload is no JSON: {error}", "quote it for the shell") from error
 
 
-def _is_known(layout: Layout, cadence: str) -> bool:
-    """Roughly, because the settings are slow to load: a prompt, or its name in the settings."""
+def _unknown(layout: Layout, acts: Acts | None, cadence: str) -> str | None:
+    """Why nobody will run it. On the folders roughly, because the settings are slow to load: a
+    prompt, or its name in the settings, will do."""
+    if acts is not None:
+        return acts.unknown(cadence)
     if layout.prompt(cadence).exists():
-        return True
+        return None
     try:
         fd = os.open(layout.cadences_toml, os.O_RDONLY | os.O_NONBLOCK)  # a pipe has no word for us
         with open(fd, "rb") as file:
-            return cadence.encode() in (file.read(1 << 20) or b"")
+            known = cadence.encode() in (file.read(1 << 20) or b"")
     except OSError:
-        return False
+        known = False
+    if known:
+        return None
+    return (
+        f"{cadence} is not in config/cadences.toml and has no prompt"
+        f" schedules/triggers/{cadence}.md: its tick will be dead-lettered"
+    )
 
 
-def _audit(layout: Layout, document: dict[str, Any], tick_id: str, fresh: bool) -> None:
+def _audit(
+    layout: Layout, acts: Acts | None, document: dict[str, Any], tick_id: str, fresh: bool
+) -> None:
     from maestro_core.control import audit
 
-    trouble = audit.record(
-        layout,
-        at=document["enqueued_at"],
-        actor=audit.who("cli"),
-        verb="enqueue",
-        targets=[document["cadence"]],
-        ok=True,
-        after={"id": tick_id, "fresh": fresh},
-    )
+    facts: dict[str, Any] = {
+        "at": document["enqueued_at"],
+        "actor": audit.who("cli"),
+        "verb": "enqueue",
+        "targets": [document["cadence"]],
+        "ok": True,
+        "after": {"id": tick_id, "fresh": fresh},
+    }
+    trouble = audit.record(layout, **facts) if acts is None else acts.record(**facts, redact=str)
     if trouble:
         print(f"note: {trouble}", file=sys.stderr)
 

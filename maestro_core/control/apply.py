@@ -136,7 +136,7 @@ def apply_offline(layout: Layout, command: Command, clock: Clock) -> Ack:
     from maestro_core.files import OsFiles
 
     fs = OsFiles()
-    settings = _settings_or_default(layout)
+    settings = settings_or_default(layout)
     gates = GateBook(layout, clock, fs)
     gates.load(breaker_policy(settings), afresh=False)
     engine = DirectoryEngine(layout, clock=clock, fs=fs, owner="operator")
@@ -147,7 +147,7 @@ def apply_offline(layout: Layout, command: Command, clock: Clock) -> Ack:
         engine.close()
 
 
-def _settings_or_default(layout: Layout) -> ConsumerSettings:
+def settings_or_default(layout: Layout) -> ConsumerSettings:
     """A broken settings file must not keep an operator from acting."""
     from maestro_core.errors import SettingsError
     from maestro_core.settings import load_settings

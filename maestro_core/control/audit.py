@@ -35,8 +35,13 @@ def who(via: str, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
     return facts | {"pid": os.getpid()}
 
 
-def record(
-    layout: Layout,
+def record(layout: Layout, **facts: Any) -> str | None:
+    """Append one act (see `entry`); the sentence that says why it could not be recorded, or
+    None."""
+    return append(layout, entry(**facts))
+
+
+def entry(
     *,
     at: str,
     actor: Mapping[str, Any],
@@ -48,18 +53,24 @@ def record(
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
     redact: Callable[[str], str] = str,
-) -> str | None:
-    """Append one act; the sentence that says why it could not be recorded, or None."""
+) -> dict[str, Any]:
+    """One act as it is recorded, without secrets."""
     optional = {"reason": reason, "detail": detail, "before": before, "after": after}
-    entry: dict[str, Any] = {
+    found: dict[str, Any] = {
         "ts": at,
         "verb": verb,
         "targets": list(targets),
         "ok": ok,
         "actor": dict(actor),
     } | {name: value for name, value in optional.items() if value is not None}
+    masked: dict[str, Any] = map_strings(found, redact)
+    return masked
+
+
+def append(layout: Layout, document: dict[str, Any]) -> str | None:
+    """One line of operators.jsonl; the sentence that says why not, or None."""
     try:
-        append_line(layout.operators_log, encode_line(map_strings(entry, redact)))
+        append_line(layout.operators_log, encode_line(document))
     except OSError as error:
         return f"{layout.operators_log} could not be written: {error.strerror or error}"
     return None

@@ -1,9 +1,9 @@
 """What an operator can do, for the console and the command line alike.
 
-Level state (pause, emergency stop) and new ticks are plain files and need no consumer; the
-rest is a command (`delivery`). Every act is one line in operators.jsonl. Read-only is enforced
-here, below every key and option. Methods block (disk, waiting for the consumer): a console
-calls them from a worker thread.
+Level state (pause, emergency stop) and new ticks need no consumer; the rest is a command.
+Where and how that is done is up to `Acts`: the folders of an agent root, or a fleet. Every act
+is noted in operators.jsonl. Read-only is enforced here, below every key and option. Methods
+block (disk, network, waiting for the consumer): a console calls them from a worker thread.
 """
 
 from __future__ import annotations
@@ -15,11 +15,10 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from maestro_core import files
 from maestro_core.clock import Clock, SystemClock, iso
-from maestro_core.control import audit, markers
+from maestro_core.control import audit
+from maestro_core.control.acts import Acts, FileActs
 from maestro_core.control.commands import Ack, Actor, Command, Outcome, Verb
-from maestro_core.control.delivery import Delivery
 from maestro_core.errors import Busy, ReadOnly, UsageError
 from maestro_core.journal import Journal
 from maestro_core.layout import NAME, Layout
@@ -41,8 +40,8 @@ def current_actor(via: str) -> Actor:
 class Operator:
     """Acts on one agent root in one person's name. Safe from any thread.
 
-    `redact` masks secrets in what is stored. `on_wait` is told once an act who holds the lock,
-    when that one does not answer at once.
+    `acts` None = on the folders. `redact` masks secrets in what is stored. `on_wait` is told
+    once an act who holds the lock, when that one does not answer at once.
     """
 
     def __init__(
@@ -55,20 +54,27 @@ class Operator:
         wait_seconds: float | None = None,
         redact: Callable[[str], str] = str,
         on_wait: Callable[[str], None] | None = None,
+        acts: Acts | None = None,
     ) -> None:
-        self._layout = layout
         self._actor = actor
         self._read_only = read_only
         self._clock = clock or SystemClock()
         journal = Journal(layout, self._clock, redact)
         wait = wait_seconds or WAIT_SECONDS
-        self._delivery = Delivery(layout, self._clock, journal, wait, on_wait)
+        self._acts = acts or FileActs(layout, self._clock, journal, wait, on_wait)
         self._redact = redact
-        self._fs = files.OsFiles()
         self.trouble: str | None = None
         """Why the last act could not be recorded in operators.jsonl; None = it was."""
 
-    # -- plain files
+    def close(self) -> None:
+        """Let go of the bus."""
+        self._acts.close()
+
+    def unknown(self, cadence: str) -> str | None:
+        """Why nobody would run that cadence; None = somebody would. Raises BusError."""
+        return self._acts.unknown(cadence)
+
+    # -- level state and ticks
 
     def enqueue(
         self,
@@ -80,29 +86,29 @@ class Operator:
         not_before: str | None = None,
         priority: int = 0,
     ) -> Receipt:
-        """Drop a tick into the inbox. `not_before` is ISO 8601. Raises UsageError, BusError."""
-        from maestro_core.bus.producer import make_document, publish_tick
+        """Put a tick onto the bus. `not_before` is ISO 8601. Raises UsageError, BusError."""
+        from maestro_core.bus.producer import make_document
 
         self._may_change("enqueue a tick")
         optional = {} if payload is UNSET else {"payload": payload}
         document = make_document(
             cadence,
             source=source,
-            now_wall=self._clock.wall(),
+            now_wall=self._acts.now(),
             dedupe_key=dedupe_key,
             not_before=not_before,
             priority=priority,
             **optional,
         )
-        tick_id, fresh = publish_tick(self._layout, document)
-        self._record("enqueue", [cadence], after={"id": tick_id, "fresh": fresh})
-        return Receipt(tick_id, fresh)
+        receipt = self._acts.enqueue(document)
+        self._record("enqueue", [cadence], after={"id": receipt.id, "fresh": receipt.fresh})
+        return receipt
 
     def pause(self, cadence: str, reason: str | None = None) -> Ack:
         """Hold a cadence until somebody resumes it; survives restarts."""
         self._may_change(f"pause {cadence}")
         _check_name(cadence)
-        before = markers.pause(self._layout, self._fs, cadence, self._note(reason))
+        before = self._acts.pause(cadence, self._note(reason))
         detail = "was paused already" if before is not None else "paused"
         return self._done("pause", cadence, detail, reason, {"paused": before}, {"paused": True})
 
@@ -110,7 +116,7 @@ class Operator:
         """Let a paused cadence run again."""
         self._may_change(f"resume {cadence}")
         _check_name(cadence)
-        before = markers.resume(self._layout, self._fs, cadence)
+        before = self._acts.resume(cadence)
         detail = "resumed" if before is not None else "was not paused"
         return self._done("resume", cadence, detail, None, {"paused": before}, {"paused": None})
 
@@ -118,7 +124,7 @@ class Operator:
         """Nothing is claimed from now on; `kill` also ends what runs."""
         self._may_change("engage the emergency stop")
         note = self._note(reason) | {"kill": kill}
-        before = markers.engage(self._layout, self._fs, note)
+        before = self._acts.engage(note)
         return self._done(
             "estop", _STOP, "engaged", reason, {"emergency_stop": before}, {"emergency_stop": note}
         )
@@ -126,7 +132,7 @@ class Operator:
     def clear_emergency_stop(self) -> Ack:
         """Let the consumer claim again."""
         self._may_change("clear the emergency stop")
-        before = markers.clear(self._layout, self._fs)
+        before = self._acts.clear()
         detail = "cleared" if before is not None else "was not engaged"
         return self._done(
             "estop_clear", _STOP, detail, None, {"emergency_stop": before}, {"emergency_stop": None}
@@ -174,7 +180,7 @@ class Operator:
             seconds=seconds,
         )
         try:
-            ack = self._delivery.deliver(command)
+            ack = self._acts.deliver(command)
         except Busy as error:
             self._record(verb, targets, ok=False, reason=reason, detail=error.message)
             raise
@@ -227,8 +233,7 @@ class Operator:
         )
 
     def _record(self, verb: str, targets: Sequence[str], *, ok: bool = True, **facts: Any) -> None:
-        self.trouble = audit.record(
-            self._layout,
+        self.trouble = self._acts.record(
             at=iso(self._clock.wall()),
             actor=msgspec.to_builtins(self._actor),
             verb=verb,

@@ -47,6 +47,10 @@ class FleetMailbox:
             msgspec.json.encode(command),
         )
 
+    def withdraw(self, command_id: str) -> None:
+        """Nobody waits for its outcome any more: it is not to be carried out later."""
+        self._link.execute("DELETE FROM maestro_commands WHERE id = $1 AND ack IS NULL", command_id)
+
     def ack_of(self, command_id: str) -> Ack | None:
         found = self._link.rows("SELECT ack FROM maestro_commands WHERE id = $1", command_id)
         if not found or found[0]["ack"] is None:

@@ -39,6 +39,19 @@ def host_of(bus: BusSettings) -> str:
     return bus.host or socket.gethostname()
 
 
+def require() -> None:
+    """BusError when the libraries for a server are not installed."""
+    try:
+        import pgqueuer
+        import psycopg
+    except ImportError as error:
+        raise BusError(
+            f"a bus on a server needs a library that is not installed: {error.name}",
+            f'install "{EXTRA}"',
+        ) from error
+    del pgqueuer, psycopg
+
+
 def target_of(layout: Layout, bus: BusSettings, environ: Mapping[str, str] | None = None) -> Target:
     """Where the server is; its text forms hold no password.
 
@@ -48,13 +61,9 @@ def target_of(layout: Layout, bus: BusSettings, environ: Mapping[str, str] | Non
     """
     if bus.server is None:
         raise BusError(f"the bus of {layout.root} is its own folders", "see docs/fleet.md")
-    try:
-        from maestro_core.fleet.connect import parse
-    except ImportError as error:
-        raise BusError(
-            f"a bus on a server needs a library that is not installed: {error.name}",
-            f'install "{EXTRA}"',
-        ) from error
+    require()
+    from maestro_core.fleet.connect import parse
+
     environ = os.environ if environ is None else environ
     return parse(bus.server, {**read_env(layout.env_file, environ).values, **environ})
 

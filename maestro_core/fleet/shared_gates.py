@@ -122,18 +122,19 @@ class SharedGates:
             if not self._done(self._owed[0]):
                 return
             self._owed.pop(0)
-        self._done(self._take_in)
+        self._done(self.refresh)
 
     def load(self, _policy: BreakerPolicy, *, afresh: bool) -> list[str]:
         """Raises BusError."""
-        self._take_in()
+        self.refresh()
         own = self._by_scope.get(self._scopes[1])
         if afresh and own is not None:
             self._holds.lift(self._scopes[1], own)
             del self._by_scope[self._scopes[1]]
         return sorted(name for name, state in self._states.items() if state.open_until)
 
-    def _take_in(self) -> None:
+    def refresh(self) -> None:
+        """What stands with the others. Raises BusError."""
         self._states = dict(self._circuits.items())
         self._by_scope = {
             scope: hold for scope, hold in self._holds.all().items() if scope in self._scopes

@@ -10,6 +10,9 @@ def chosen_bus(place: Place) -> Bus:
     """A BusMaker: what the settings say. Raises SettingsError, BusError, Busy or OSError."""
     if bus_of(place.layout).server is None:
         return directory_bus(place)
+    from maestro_core.fleet.open import require
+
+    require()
     from maestro_core.fleet.consume import fleet_bus
 
     return fleet_bus(place)

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from maestro_core.fleet.connect import Row
-from maestro_core.models import TickView
 from maestro_core.fleet.engine import PostgresEngine
+from maestro_core.models import TickView
 from tests.e2e.agent import CONSUMER, Agent
 from tests.fleet.server import Database
 

@@ -283,15 +283,15 @@ def test_the_tables_are_made_by_a_command_and_shown(
 ) -> None:
     shell = Shell(bench.layout, capsys)
     bench.furnish()
-    assert shell("bus", "show", "--json").document["bus"] == "folders"
+    assert shell("bus", "status", "--json").document["bus"] == "folders"
     assert shell("bus", "install").code == 2
     bench.database.server.admin("CREATE DATABASE bare")
     monkeypatch.setenv("MAESTRO_BUS", bench.database.server.url("bare"))
     try:
-        assert "not installed" in shell("bus", "show").out
+        assert "not installed" in shell("bus", "status").out
         assert "schema step 1" in shell("bus", "install").out
         assert "nothing to do" in shell("bus", "install").out
-        assert shell("bus", "show", "--json").document["problem"] is None
+        assert shell("bus", "status", "--json").document["problem"] is None
         assert shell("bus", "migrate", "--to", "server").code == 0
     finally:
         bench.database.server.admin("DROP DATABASE bare WITH (FORCE)")
