@@ -1,4 +1,4 @@
-"""What `maestro-tui bus status` says: which bus it is, its version, its hosts, how much is on it."""
+"""What `maestro-tui bus status` says: which bus it is, its hosts, how much is on it."""
 
 from __future__ import annotations
 
