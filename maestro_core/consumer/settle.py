@@ -97,9 +97,9 @@ class Settler:
         )  # fmt: skip
         if policy.counts_for_breaker:
             self._count_failure(claim.tick.cadence, settings)
-        if policy.hold == "all":
+        if policy.hold == "all" and not inline:
             self._hold_all(result, policy)
-        elif policy.hold == "cadence":
+        elif policy.hold != "none":  # a hold over all lets inline cadences pass: it waits alone
             self._hold_cadence(claim.tick.cadence, policy)
 
     def _move(

@@ -52,6 +52,8 @@ class Ending(Struct, frozen=True, kw_only=True):
     out_of_memory: bool = False
     """The system ended processes for want of memory while it ran."""
     timeout: float = 0.0
+    foreign: bool = False
+    """A handler's command: its words are its own, whatever they would mean from the CLI."""
 
     @property
     def code(self) -> int:
@@ -133,7 +135,7 @@ def _failure_class(ending: Ending, transcript: Transcript, tails: Tails) -> str 
     if ending.cause == "retries":
         return class_of_retry(transcript)
     if ending.exit_code == 0:
-        return _class_of_silent_success(transcript, tails)
+        return _class_of_silent_success(ending, transcript, tails)
     return _class_without_result(ending, transcript, tails)
 
 
@@ -155,7 +157,9 @@ def _class_with_result(
     return None
 
 
-def _class_of_silent_success(transcript: Transcript, tails: Tails) -> str | None:
+def _class_of_silent_success(ending: Ending, transcript: Transcript, tails: Tails) -> str | None:
+    if ending.foreign:
+        return None
     if transcript.events:
         return "no_result"
     if says_error(tails.stdout):
@@ -168,6 +172,8 @@ def _class_without_result(ending: Ending, transcript: Transcript, tails: Tails) 
         crashed = class_of_text(tails.stderr) == "out_of_memory"
         oom = crashed or (ending.out_of_memory and ending.by_signal == signal.SIGKILL)
         return "out_of_memory" if oom else "killed"
+    if ending.foreign:
+        return "unknown"
     if transcript.retry is not None:
         return class_of_retry(transcript)
     stdout = "" if transcript.events else tails.stdout

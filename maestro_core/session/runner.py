@@ -208,7 +208,8 @@ class SubSessionLauncher:
     def _refused(
         self, spec: RunSpec, error: Exception, started_at: str, wake: Callable[[], None]
     ) -> Refused:
-        result = masked(_not_started(error, self._clock.wall()), self._redact)
+        found = _not_started(error, self._clock.wall(), foreign=spec.command is not None)
+        result = masked(found, self._redact)
         if self._ledger_get(spec.run_id) is None:
             self._note_begin(spec, started_at, None)
         try:
@@ -270,8 +271,10 @@ def _row(spec: RunSpec, started_at: str, paths: tuple[str | None, str | None]) -
     )  # fmt: skip
 
 
-def _not_started(error: Exception, now: float) -> RunResult:
-    known: dict[type[Exception], str] = {CliMissing: "cli_missing", PromptError: "prompt"}
+def _not_started(error: Exception, now: float, *, foreign: bool) -> RunResult:
+    known: dict[type[Exception], str] = {
+        CliMissing: "not_started" if foreign else "cli_missing", PromptError: "prompt",
+    }  # fmt: skip
     number = error.errno if isinstance(error, OSError) else None
     said = error.strerror or str(error) if isinstance(error, OSError) else str(error)
     ending = Ending(

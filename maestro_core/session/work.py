@@ -29,6 +29,7 @@ from maestro_core.session.outcome import Cause, Ending, Tails, Verdict, conclude
 from maestro_core.session.output import Output
 from maestro_core.session.recognise import class_of_errno
 from maestro_core.session.surroundings import Surroundings, masked, oom_kills, usual_seconds
+from maestro_core.session.transcript import Transcript
 
 Phase = Literal["running", "ending", "killing", "gone"]
 
@@ -128,13 +129,20 @@ class SubSession:
             # It has ended by itself, and the keeper is ending what it left.
             self._phase, self._due = "killing", now + KEEPER_SECONDS
             return
-        cause = self._output.reason_to_end(self._around.limits.api_retry_cap)
+        cause = None if self._foreign else self._reason_to_end(now)
         if cause is not None:
             self._end(cause, now)
-        elif self._result_overdue(now):
-            self._end("result", now)
         elif now >= self._due:
             self._end("timeout", now)
+
+    @property
+    def _foreign(self) -> bool:
+        """A handler's command runs, not the CLI."""
+        return self.spec.command is not None
+
+    def _reason_to_end(self, now: float) -> Cause | None:
+        cause = self._output.reason_to_end(self._around.limits.api_retry_cap)
+        return cause or ("result" if self._result_overdue(now) else None)
 
     def _result_overdue(self, now: float) -> bool:
         """Whether its result is out, and it has had its time to leave."""
@@ -244,8 +252,9 @@ class SubSession:
 
     def _verdict(self, ending: Ending, tails: Tails) -> Verdict:
         """Output that we have no words for is its run's failure, never the consumer's end."""
+        transcript = Transcript(keep=0) if self._foreign else self._output.transcript
         try:
-            return conclude(ending, self._output.transcript, tails, self._around.clock.wall())
+            return conclude(ending, transcript, tails, self._around.clock.wall())
         except Exception as error:
             fault = f"{type(error).__name__}: {error}"
             self._tell("verdict_trouble", error=fault)
@@ -265,6 +274,7 @@ class SubSession:
             trouble=None if child.wait_status is not None else "its keeper was ended",
             out_of_memory=oom_kills() > self._oom_kills,
             timeout=self.spec.timeout_seconds,
+            foreign=self._foreign,
         )
 
     def _refusal(self, number: int) -> str:

@@ -327,6 +327,19 @@ def test_an_inline_handler_that_fails_is_retried_and_counted_as_no_spawn(tmp_pat
     assert "subsession_failed" not in kit.stages()
 
 
+def test_an_inline_handler_without_room_waits_alone_and_spends_nothing(tmp_path: Path) -> None:
+    inline = CadenceSettings(mode="inline", handler=Handler(command=("sync",)))
+    full = RunResult(outcome="overload", exit_code=-4, failure_class="no_room", reason="no room")
+    kit = Kit(tmp_path, always(full), cadences={"sync": inline}).start()
+    [tick_id] = kit.drop("sync")
+    kit.run_for(59)
+    assert kit.launcher.cadences() == ["sync"]
+    assert kit.tick("inbox", tick_id)["attempts"] == 0
+    assert kit.beat()["hold"] is None
+    kit.run_for(5)
+    assert kit.launcher.cadences() == ["sync", "sync"]
+
+
 def test_what_the_doctor_finds_is_told_and_does_not_fail_its_tick(tmp_path: Path) -> None:
     inline = CadenceSettings(mode="inline", handler="doctor")
     kit = Kit(tmp_path, cadences={"health": inline}).start()

@@ -660,7 +660,26 @@ def test_a_handler_that_fails_or_is_missing(bench: Bench) -> None:
     failed = bench.finish(bench.start(command=("sh", "-c", "echo no >&2; exit 4")))
     assert (failed.exit_code, failed.reason) == (4, "exit 4: no")
     missing: RunResult = bench.finish(bench.start(command=("no-such-handler",)))
-    assert (missing.exit_code, missing.failure_class) == (-4, "cli_missing")
+    assert (missing.exit_code, missing.failure_class) == (-4, "not_started")
+
+
+@pytest.mark.parametrize(
+    "said", ["Invalid API key", "usage limit reached|1795900846", "API Error: 529 x", "ENOMEM"]
+)
+def test_the_words_of_a_handler_are_not_those_of_the_cli(bench: Bench, said: str) -> None:
+    bench.script(f"echo '{said}'; exit $1", name="handler.sh")
+    failed = bench.finish(bench.start(command=("./handler.sh", "4")))
+    assert (failed.outcome, failed.failure_class) == ("failed", "unknown")
+    assert failed.reason == f"exit 4: {said}"
+    assert bench.finish(bench.start(command=("./handler.sh", "0"))).ok
+
+
+def test_events_that_a_handler_prints_end_nothing(bench: Bench) -> None:
+    events = ev.stream(ev.init(), ev.retry(9, 401, "authentication_failed"), ev.result("Done."))
+    (bench.layout.root / "events").write_bytes(events)
+    bench.script("cat events; exec sleep 0.5", name="handler.sh")
+    assert bench.finish(bench.start(command=("./handler.sh",))).ok
+    assert not bench.journal.of("subsession_ending")
 
 
 def test_the_clock_of_a_bench_is_the_real_one(bench: Bench) -> None:
