@@ -124,7 +124,7 @@ def _tick(row: Row) -> TickView | None:
 
 
 COLUMNS: tuple[Column[Row], ...] = (
-    Column("cause", "CAUSE", 24, _what, lambda row: row.signature, grow=4, ticks=False),
+    Column("cause", "CAUSE", 30, _what, lambda row: row.signature, grow=4, ticks=False),
     Column("cadence", "CADENCE", 18, _cadence,
            lambda row: row.view.tick.cadence if isinstance(row, DeadRow) else "",
            grow=1, drop=2, ticks=False),
@@ -133,7 +133,7 @@ COLUMNS: tuple[Column[Row], ...] = (
            drop=3, align="right", ticks=False),
     Column("age", "AGE", 5, _age,
            lambda row: -row.view.since if isinstance(row, DeadRow) else 0, drop=1, align="right"),
-    Column("source", "SOURCE", 12, _source, drop=4, ticks=False),
+    Column("source", "SOURCE", 14, _source, drop=4, ticks=False),
     Column("id", "ID", 30, _id, lambda row: row.id, drop=5, ticks=False),
 )  # fmt: skip
 

@@ -57,11 +57,11 @@ def _seconds(row: CheckRow, _now: float) -> Text:
 
 COLUMNS: tuple[Column[CheckRow], ...] = (
     Column("status", "STATUS", 10, _status, lambda row: _ORDER.index(row.word), ticks=False),
-    Column("title", "CHECK", 26, _title, lambda row: row.title, grow=2, ticks=False),
-    Column("detail", "FOUND", 20, _detail, grow=5, drop=2, ticks=False),
+    Column("title", "CHECK", 21, _title, lambda row: row.title, grow=1, ticks=False),
+    Column("detail", "FOUND", 20, _detail, grow=6, drop=1, ticks=False),
     Column("seconds", "TIME", 6, _seconds,
            lambda row: -(row.finding.seconds if row.finding else 0.0),
-           drop=1, align="right", ticks=False),
+           drop=2, align="right", ticks=False),
 )  # fmt: skip
 
 

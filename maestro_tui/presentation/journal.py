@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from rich.text import Text
 
 from maestro_tui.presentation import times
 from maestro_tui.presentation.cells import data, line
 from maestro_tui.presentation.columns import Column
+from maestro_tui.presentation.journal_words import Entry, summary
 from maestro_tui.presentation.words import LEVELS, Look
 from maestro_tui.query import Fields
-
-Entry = dict[str, Any]
-
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
-_SHOWN_APART = frozenset({"ts", "level", "stage", "cadence", "verb", "targets", "actor", "ok"})
 
 STAGE_STYLES = {
     "circuit_opened": "bad", "circuit_closed": "ok", "dead_letter": "bad", "emergency_stop": "bad",
@@ -64,42 +59,6 @@ def look_of(entry: Entry) -> Look:
     return LEVELS.get(level_of(entry), LEVELS["info"])
 
 
-_FIRST = ("reason", "detail", "error", "message")
-"""Fields that say it in words: they come first, without their name."""
-_LAST = ("tick_id", "run_id", "id", "pid", "stdout_path", "stderr_path", "path")
-"""Fields that only a program wants: they come last."""
-
-
-def summary(entry: Entry) -> str:
-    """What an entry says beyond its time, level, stage and cadence."""
-    words = [operator_words(entry)] if entry.get("stage") == "operator" else []
-    words += [_shown(entry[name]) for name in _FIRST if entry.get(name)]
-    rest = [name for name in entry if name not in {*_SHOWN_APART, *_FIRST, *_LAST}]
-    names = [*rest, *(name for name in _LAST if name in entry)]
-    words += [f"{name}={_shown(entry[name])}" for name in names if entry[name] is not None]
-    return data("  ".join(words), 1000)
-
-
-def _shown(value: Any) -> str:
-    """Text as it is, a time as a clock shows it, anything else as JSON."""
-    if not isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False, default=str)
-    at = times.moment(value) if _TIME.match(value) else None
-    return value if at is None else times.face(at, at)
-
-
-def operator_words(entry: Entry) -> str:
-    """`ada from 10.0.0.7: dlq_retry a, b and 3 more`."""
-    actor = entry.get("actor")
-    actor = actor if isinstance(actor, dict) else {}
-    address = f" from {actor['address']}" if actor.get("address") else ""
-    targets = entry.get("targets")
-    names = [str(one) for one in targets] if isinstance(targets, list) else []
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    who = f"{actor.get('user', 'somebody')}{address}"
-    return f"{who}: {entry.get('verb')} {', '.join(names[:3])}{more}"
-
-
 def _time(row: JournalRow, now: float) -> Text:
     return line((times.face(row.at, now) if row.at else "?", "muted"))
 
@@ -142,6 +101,7 @@ def fields(row: JournalRow, now: float) -> Fields:
         "stage": str(entry.get("stage")),
         "cadence": str(entry.get("cadence") or ""),
         "tick": str(entry.get("tick_id") or entry.get("id") or ""),
+        "run": str(entry.get("run_id") or ""),
         "what": summary(entry),
         "age": now - row.at if row.at else None,
     }

@@ -67,11 +67,18 @@ def ranked(all_commands: Sequence[Command], text: str) -> list[Command]:
     return [command for _, command in sorted(scored, key=lambda item: item[0])]
 
 
+WIDE = 90
+"""From here on the shell command has a column."""
+SHORTEST_HELP = 24
+
+
 def command_line(command: Command, on: bool, width: int) -> Text:
     """Title, key, shell command; what it does where there is room."""
     key_width, title_width = 14, 20
-    shell_width = 32 if width >= 90 else 0
-    help_width = max(0, width - key_width - title_width - shell_width - 6)
+    shell_width = 32 if width >= WIDE else 0
+    help_width = width - key_width - title_width - shell_width - 6
+    if help_width < SHORTEST_HELP:
+        title_width, help_width = max(title_width, title_width + help_width), 0
     text = line(
         ("▌ " if on else "  ", "accent"),
         fit(line((command.title, "title")), title_width),
@@ -84,3 +91,15 @@ def command_line(command: Command, on: bool, width: int) -> Text:
     if on:
         text.style = "row.cursor"
     return text
+
+
+def about_lines(command: Command, width: int) -> list[Text]:
+    """Under a list that has no room for it: what the chosen one does, here and in a shell."""
+    if width >= WIDE:
+        return []
+    shell = line(("$ ", "faint"), (command.shell, "code")) if command.shell else line("")
+    return [
+        line(""),
+        fit(line("  ", (command.help, "muted")), width),
+        fit(line("  ", shell), width),
+    ]

@@ -12,7 +12,7 @@ from maestro_core.models import RunRow
 from maestro_core.observe.snapshot import Snapshot
 from maestro_tui.presentation import times
 from maestro_tui.presentation.cells import data, line, money, plural
-from maestro_tui.presentation.journal import Entry, operator_words
+from maestro_tui.presentation.journal_words import Entry, operator_words
 from maestro_tui.presentation.words import cadence_look, outcome_look
 
 WORTH_SECONDS = 600.0

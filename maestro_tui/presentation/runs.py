@@ -8,10 +8,11 @@ from typing import NamedTuple
 from rich.text import Text
 
 from maestro_core.models import RunRow
+from maestro_core.observe.snapshot import Snapshot
 from maestro_tui.presentation import times
 from maestro_tui.presentation.cells import data, facts, line, money
 from maestro_tui.presentation.columns import Column
-from maestro_tui.presentation.words import outcome_look
+from maestro_tui.presentation.words import MAYBE_RUNNING, Look, outcome_look
 from maestro_tui.query import Fields
 
 
@@ -22,6 +23,8 @@ class Run(NamedTuple):
     row: RunRow
     started: float
     ended: float | None
+    alive: bool = True
+    """It has not ended, as far as anybody knows: False = nobody says that it goes on."""
 
     def seconds(self, now: float) -> float:
         """How long it took, or has been going on."""
@@ -47,6 +50,34 @@ def merged(page: Sequence[RunRow], known: Sequence[Run]) -> list[Run] | None:
     return [*(run_of(row) for row in page), *known[place + 1 :]]
 
 
+YOUNG = 10.0
+"""Seconds in which the ledger may know of a run that the heartbeat does not tell of yet."""
+
+
+def judged(runs: Sequence[Run], snapshot: Snapshot | None, now: float) -> Sequence[Run]:
+    """The runs, those without an end judged by the heartbeat; the same object if none changed."""
+    if snapshot is None:
+        return runs
+    beats = snapshot.consumer.word == "live"
+    going = {one.run_id for one in snapshot.running} if beats else set()
+    wrong = {
+        place: alive
+        for place, run in enumerate(runs)
+        if run.ended is None
+        and (alive := run.id in going or (beats and now - run.started < YOUNG)) != run.alive
+    }
+    if not wrong:
+        return runs
+    return [
+        run._replace(alive=wrong[place]) if place in wrong else run
+        for place, run in enumerate(runs)
+    ]
+
+
+def _look(run: Run) -> Look:
+    return outcome_look(run.row.outcome) if run.ended is not None or run.alive else MAYBE_RUNNING
+
+
 def _started(run: Run, now: float) -> Text:
     return line((times.face(run.started, now), "text" if run.ended is None else "muted"))
 
@@ -56,11 +87,13 @@ def _cadence(run: Run, _now: float) -> Text:
 
 
 def _outcome(run: Run, _now: float) -> Text:
-    look = outcome_look(run.row.outcome)
+    look = _look(run)
     return line((f"{look.glyph} {data(look.word, 20)}", f"{look.style}.strong"))
 
 
 def _took(run: Run, now: float) -> Text:
+    if run.ended is None and not run.alive:
+        return line(("?", "warn"))
     style = "run" if run.ended is None else "text"
     return line((times.timer(run.seconds(now)), style))
 
@@ -85,7 +118,9 @@ def _exit(run: Run, _now: float) -> Text:
 
 
 def _reason(run: Run, _now: float) -> Text:
-    return line((data(run.row.reason or "", 200), "muted"))
+    """Without the exit code in front, which has a column."""
+    reason = (run.row.reason or "").removeprefix(f"exit {run.row.exit_code}: ")
+    return line((data(reason, 200), "muted"))
 
 
 def _model(run: Run, _now: float) -> Text:
@@ -132,8 +167,8 @@ def fields(run: Run, now: float) -> Fields:
         "id": run.id,
         "tick": row.tick_id,
         "cadence": row.cadence,
-        "state": row.outcome or "running",
-        "outcome": row.outcome or "running",
+        "state": row.outcome or _look(run).word,
+        "outcome": row.outcome or _look(run).word,
         "class": row.failure_class,
         "error": row.reason,
         "model": row.usage.model,
@@ -149,7 +184,7 @@ def fields(run: Run, now: float) -> Fields:
 
 def details(run: Run, now: float) -> list[Text]:
     """Everything the ledger has of it."""
-    row, look = run.row, outcome_look(run.row.outcome)
+    row, look = run.row, _look(run)
     usage = row.usage
     head = line((data(row.cadence, 128), "title"), "  ",
                 (f"{look.glyph} {data(look.word, 40)}", f"{look.style}.strong"))  # fmt: skip
@@ -158,8 +193,8 @@ def details(run: Run, now: float) -> list[Text]:
         ("tick", row.tick_id),
         ("attempt", row.attempt),
         ("started", f"{times.stamp(run.started)} ({times.ago(run.started, now)})"),
-        ("ended", times.stamp(run.ended) if run.ended else "it goes on"),
-        ("took", times.timer(run.seconds(now))),
+        ("ended", times.stamp(run.ended) if run.ended else _going(run)),
+        ("took", times.timer(run.seconds(now)) if run.alive else None),
         ("exit code", row.exit_code),
         ("signal", row.signal),
         ("class", row.failure_class),
@@ -174,6 +209,10 @@ def details(run: Run, now: float) -> list[Text]:
         ("stderr", row.stderr_path or "none"),
     )
     return [head, line(""), *known]
+
+
+def _going(run: Run) -> str:
+    return "it goes on" if run.alive else "not known: no consumer says that it goes on"
 
 
 def _token_words(row: RunRow) -> str | None:

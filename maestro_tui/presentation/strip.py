@@ -106,9 +106,11 @@ class Tab(NamedTuple):
 def tab_chunks(
     tabs: tuple[Tab, ...], active: str, snapshot: Snapshot | None, width: int
 ) -> list[tuple[str, Text]]:
-    """(screen name, chunk) for each tab; short titles when the long ones do not fit."""
-    for short in (False, True):
-        chunks = [(tab.name, _tab(tab, active, snapshot, short)) for tab in tabs]
+    """(screen name, chunk) for each tab; from the left, titles are short until all fit."""
+    for short in range(len(tabs) + 1):
+        chunks = [
+            (tab.name, _tab(tab, active, snapshot, place < short)) for place, tab in enumerate(tabs)
+        ]
         if sum(chunk.cell_len for _, chunk in chunks) <= width:
             break
     return chunks
@@ -140,7 +142,8 @@ def second_line(
         right = line((f" FROZEN {times.short(now - here.frozen_at)} · p goes on ", "badge.warn"))
     elif here.read_only:
         right = line((" read-only ", "badge.hold"))
-    left = line(*(chunk for _, chunk in tab_chunks(tabs, active, snapshot, width - right.cell_len)))
+    room = width - right.cell_len - (1 if right.plain else 0)
+    left = line(*(chunk for _, chunk in tab_chunks(tabs, active, snapshot, room)))
     return spread(left, right, width)
 
 

@@ -19,6 +19,7 @@ class Look(NamedTuple):
 
 
 RUNNING = Look("▸", "running", "run")
+MAYBE_RUNNING = Look("◌", "running?", "warn")
 IDLE = Look("○", "idle", "muted")
 WAITING = Look("◦", "waiting", "text")
 NO_PROMPT = Look("△", "no prompt", "warn")
@@ -87,7 +88,7 @@ def outcome_look(outcome: str | None) -> Look:
 def cadence_look(view: CadenceView, consumer: ConsumerView) -> Look:
     """What a cadence is doing, in one word. A run shown by a dead heartbeat is not claimed."""
     if view.running is not None:
-        return RUNNING if consumer.word == "live" else Look("◌", "running?", "warn")
+        return RUNNING if consumer.word == "live" else MAYBE_RUNNING
     if view.state == "quota" and consumer.hold is not None:
         return HOLDS.get(consumer.hold.kind, STATES["quota"])
     if view.state != "closed":

@@ -11,11 +11,15 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from maestro_tui.keys import Can, anything
-from maestro_tui.presentation.palette import Command, command_line, commands, ranked
+from maestro_tui.presentation.cells import line
+from maestro_tui.presentation.palette import Command, about_lines, command_line, commands, ranked
 from maestro_tui.screens.overlay import OverlayScreen
 from maestro_tui.widgets.pane import Pane
 
 MOST = 14
+"""Commands that are shown at once, where the terminal is high enough."""
+FRAME = 9
+"""Lines of the overlay and of the screen around the list."""
 
 
 class PaletteOverlay(OverlayScreen[str]):
@@ -48,12 +52,17 @@ class PaletteOverlay(OverlayScreen[str]):
 
     def lines(self) -> Sequence[Text]:
         width = min(int(self.app.size.width * 0.9), 140) - 6
-        first = max(0, min(self._at - MOST + 3, len(self._found) - MOST))
-        shown = self._found[first : first + MOST]
-        return [
+        if not self._found:
+            return [line(("no command is called so", "muted"))]
+        about = about_lines(self._found[self._at], width)
+        most = max(3, min(MOST, self.app.size.height - FRAME - len(about)))
+        first = max(0, min(self._at - most + 3, len(self._found) - most))
+        shown = self._found[first : first + most]
+        rows = [
             command_line(command, first + index == self._at, width)
             for index, command in enumerate(shown)
         ]
+        return [*rows, *about]
 
     def on_input_changed(self, event: Input.Changed) -> None:
         self._found = ranked(self._all, event.value)

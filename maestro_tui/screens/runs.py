@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 from rich.text import Text
 
 from maestro_core.bus.feed import Topic
-from maestro_core.observe.snapshot import CadenceView
+from maestro_core.observe.snapshot import CadenceView, Snapshot
 from maestro_tui.presentation.cells import line
-from maestro_tui.presentation.runs import COLUMNS, Run, details, fields, merged, run_of
+from maestro_tui.presentation.runs import COLUMNS, Run, details, fields, judged, merged, run_of
 from maestro_tui.query import Fields
 from maestro_tui.screens.base import ListScreen, screen_bindings
 from maestro_tui.widgets.table import Table
@@ -51,6 +51,16 @@ class RunsScreen(ListScreen[Run]):
             runs = [run_of(row) for row in self.console.backend.runs(LIMIT)]
         self._runs = runs
         return runs
+
+    def receive(self, snapshot: Snapshot) -> None:
+        """Whether a run without an end goes on is for the heartbeat to say."""
+        super().receive(snapshot)
+        runs = judged(self.all_rows, snapshot, self.console.now)
+        if runs is not self.all_rows:
+            super().take(runs)
+
+    def take(self, rows: Sequence[Run]) -> None:
+        super().take(judged(rows, self.console.snapshot, self.console.now))
 
     def fields(self, row: Run, now: float) -> Fields:
         return fields(row, now)

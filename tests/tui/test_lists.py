@@ -4,18 +4,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from msgspec.structs import replace
 
 from maestro_core.observe.explain import explain
 from maestro_tui.presentation import costs, dead, doctor
+from maestro_tui.presentation import runs as runs_view
 from maestro_tui.presentation.columns import arrange
 from maestro_tui.presentation.dead import GroupRow, dead_rows, grouped
 from maestro_tui.presentation.explain import KEYS, explain_lines
-from maestro_tui.presentation.journal import journal_rows, operator_words, summary
+from maestro_tui.presentation.journal import journal_rows
+from maestro_tui.presentation.journal_words import operator_words, summary
 from maestro_tui.presentation.recap import recap_lines, recap_of, worth_telling
+from maestro_tui.presentation.runs import judged, run_of
 from maestro_tui.query import parse
 from maestro_tui.rows import Order, arrange_rows
 from tests.tui.fixed import COSTS, DEAD, FINDINGS, JOURNAL, NOW, SNAPSHOT, TAIL, at, run
+from tests.tui.log_support import run_row
 
 NONE: frozenset[str] = frozenset()
 
@@ -103,6 +110,31 @@ def test_entries_of_any_shape_are_rows() -> None:
     ]
     assert [row.at for row in journal_rows(odd)] == [None, None, None]
     assert "somebody" in summary(odd[2])
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ({"stage": "subsession_spawn", "id": "t", "run_id": "r", "attempt": 1, "bin": "/bin/claude",
+          "pid": 71, "stdout": "logs/a", "stderr": "logs/b"}, "attempt 1 · pid 71"),
+        ({"stage": "subsession_completed", "id": "t", "attempt": 2, "exit_code": 0,
+          "duration_ms": 5691, "stdout_path": None}, "attempt 2 · took 5.7s"),
+        ({"stage": "subsession_failed", "exit_code": 1, "duration_ms": 65_000, "error": "exit 1: no"},
+         "exit 1: no · exit 1 · took 1m 05s"),
+        ({"stage": "skipped_circuit_open", "waiting": 2, "retry_at": "2026-11-24T02:15:00.000Z"},
+         "2 ticks wait · until 02:15:00"),
+        ({"stage": "circuit_opened", "failures": 1, "open_until": "2026-11-24T02:15:00.000Z"},
+         "1 failure in a row · until 02:15:00"),
+        ({"stage": "consumer_started", "mode": "daemon", "after": "clean stop", "recovered": 0,
+          "circuits_restored": ["a", "b"], "crashed": False},
+         "mode daemon · after clean stop · circuits restored a, b"),
+        ({"stage": "dead_letter", "tick_id": "t-1"}, "t-1"),
+        ({"stage": "odd", "waiting": "many", "pid": True, "until": 5, "deep": {"a": 1},
+          "list": [1, {"b": 2}]}, 'waiting many · pid · until 5 · list [1, {"b": 2}]'),
+    ],
+)  # fmt: skip
+def test_an_entry_is_told_in_words(entry: dict[str, Any], words: str) -> None:
+    assert summary({"ts": "x", "level": "info", "cadence": "a"} | entry) == words
 
 
 def test_equal_entries_have_ids_of_their_own() -> None:
@@ -228,3 +260,23 @@ def test_an_absence_in_which_nothing_happened_is_not_told() -> None:
 def test_broken_times_in_the_journal_do_not_break_the_recap() -> None:
     found = recap_of(NOW - 1000, [], [{"ts": None}, {"ts": 5}, {"ts": at(-10), "stage": 7}])
     assert len(found.entries) == 1
+
+
+# ---- runs ---------------------------------------------------------------------------------
+
+
+def test_a_run_without_an_end_goes_on_only_where_the_heartbeat_says_so() -> None:
+    one = run_of(run_row(0))
+    now = one.started + 60
+    going = replace(SNAPSHOT, running=(replace(SNAPSHOT.running[0], run_id=one.id),))
+    runs = [one]
+    assert judged(runs, None, now) is runs
+    assert judged(runs, going, now) is runs
+    assert judged(runs, SNAPSHOT, one.started + 1) is runs, "the beat comes later than the ledger"
+    (lost,) = judged(runs, SNAPSHOT, now)
+    assert not lost.alive
+    assert runs_view.fields(lost, now)["state"] == "running?"
+    assert "no consumer says" in "\n".join(text.plain for text in runs_view.details(lost, now))
+    silent = replace(going, consumer=replace(going.consumer, word="stale"))
+    assert not judged(runs, silent, now)[0].alive
+    assert judged([lost], going, now)[0].alive
