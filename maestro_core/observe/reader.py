@@ -53,6 +53,8 @@ class SnapshotReader:
         self._clock = clock or SystemClock()
         self._parts = Parts(layout, fs or OsFiles(), self._clock, whole=whole)
         self._first = True
+        self._seen = False
+        """There was a bus to read."""
         self._last: Snapshot | None = None
         self._due: dict[str, tuple[str, float | None]] = {}
 
@@ -115,8 +117,19 @@ class SnapshotReader:
             running=running,
             max_concurrent=parts.settings.consumer.max_concurrent,
             later=parts.not_due(now),
-            problems=parts.problems,
+            problems=(*self._vanished(), *parts.problems),
         )
+
+    def _vanished(self) -> tuple[str, ...]:
+        """That what was read before is not there any more: nothing else would say so."""
+        root, bus = self._layout.root, self._layout.bus
+        if bus.is_dir():
+            self._seen = True
+        elif self._seen and not root.is_dir():
+            return (f"the agent root {root} is gone",)
+        elif self._seen:
+            return (f"{bus.relative_to(root)} is gone from {root}",)
+        return ()
 
     def _consumer(self, now: float) -> ConsumerView:
         parts, view = self._parts, self._parts.beating.view

@@ -53,6 +53,8 @@ def nothing_runs(snapshot: Snapshot, now: float) -> list[Text]:
     lines = [line((says, "title")), line("")]
     if snapshot.emergency_stop is not None:
         lines.append(_hint("The emergency stop is engaged.", "bad", "ctrl+x ctrl+x", "lifts it"))
+    elif snapshot.consumer.settings_error and not silent:
+        lines.append(_hint("No consumer can start on these settings:", "bad", "5", "says why"))
     elif silent:
         lines.append(_hint("The consumer is silent:", "warn", "5", "doctor looks for it"))
     elif snapshot.consumer.word != "live":

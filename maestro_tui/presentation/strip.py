@@ -137,14 +137,21 @@ def second_line(
     width: int,
 ) -> Text:
     """The screens, and at the right how this console takes part."""
-    right = Text(end="")
-    if here.frozen_at is not None:
-        right = line((f" FROZEN {times.short(now - here.frozen_at)} · p goes on ", "badge.warn"))
-    elif here.read_only:
-        right = line((" read-only ", "badge.hold"))
-    room = width - right.cell_len - (1 if right.plain else 0)
+    room = tabs_room(here, now, width)
     left = line(*(chunk for _, chunk in tab_chunks(tabs, active, snapshot, room)))
-    return spread(left, right, width)
+    return spread(left, _part(here, now), width)
+
+
+def tabs_room(here: Here, now: float, width: int) -> int:
+    """Cells of the second line that are there for the screens."""
+    taken = _part(here, now).cell_len
+    return width - taken - (1 if taken else 0)
+
+
+def _part(here: Here, now: float) -> Text:
+    if here.frozen_at is not None:
+        return line((f" FROZEN {times.short(now - here.frozen_at)} · p goes on ", "badge.warn"))
+    return line((" read-only ", "badge.hold")) if here.read_only else Text(end="")
 
 
 def other_version(snapshot: Snapshot) -> str | None:
@@ -167,16 +174,22 @@ def banners(snapshot: Snapshot, here: Here, now: float) -> list[Text]:
         text = f" △ {data(view.mode or 'consumer', 20)} {view.pid} is version {data(version, 40)},"
         how = " · B restarts the service" if view.mode == "daemon" else ""
         found.append(line((f"{text} this console is {__version__}{how} ", "banner.warn")))
-    if view.settings_error:
-        found.append(
-            line((f" △ settings not taken: {data(view.settings_error, 300)} ", "banner.warn"))
-        )
-    if here.trouble:
+    error = view.settings_error
+    if error:
+        found.append(_settings_banner(view.word, error))
+    if here.trouble and not (error and error in here.trouble):
         found.append(line((f" △ {data(here.trouble, 300)} ", "banner.warn")))
     found += [
         line((f" △ {data(problem, 300)} ", "banner.warn")) for problem in snapshot.problems[:1]
     ]
     return [banner for banner in found if banner is not None]
+
+
+def _settings_banner(word: str, error: str) -> Text:
+    """A running consumer keeps its last good settings; without one, none can start."""
+    if word in ("live", "stale"):
+        return line((f" △ settings not taken: {data(error, 300)} ", "banner.warn"))
+    return line((f" × no consumer can start: {data(error, 300)} ", "banner.bad"))
 
 
 def _stop_banner(snapshot: Snapshot, now: float) -> Text | None:
@@ -207,6 +220,8 @@ def _hold_banner(snapshot: Snapshot, now: float) -> Text | None:
 
 def _consumer_banner(snapshot: Snapshot, now: float) -> Text | None:
     view = snapshot.consumer
+    if view.settings_error and view.word != "stale":
+        return None  # said with the settings: nothing can be started before they are mended
     if view.word == "stale":
         age = times.short(now - view.beat_at) if view.beat_at else "?"
         return line(

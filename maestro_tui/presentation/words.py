@@ -102,6 +102,11 @@ ATTENTION = ("bad", "probe", "warn", "hold", "run", "text", "muted")
 """Styles in the order in which a person should look at them."""
 
 
+def trouble(view: CadenceView, consumer: ConsumerView) -> int:
+    """As `attention`, but what runs, waits or idles is all the same: it changes too often."""
+    return min(attention(view, consumer), ATTENTION.index("run"))
+
+
 def attention(view: CadenceView, consumer: ConsumerView) -> int:
     """Smaller = look here first."""
     return ATTENTION.index(cadence_look(view, consumer).style)

@@ -15,9 +15,10 @@ from maestro_tui.acts_service import restart_plan
 from maestro_tui.keys import Key
 from maestro_tui.presentation.board import Cadence, fields
 from maestro_tui.presentation.cadence import details
-from maestro_tui.presentation.cells import line
+from maestro_tui.presentation.cells import data, line
 from maestro_tui.presentation.strip import other_version
 from maestro_tui.presentation.waits import waits_for
+from maestro_tui.presentation.words import trouble
 from maestro_tui.query import Fields
 from maestro_tui.rows import Arranged
 from maestro_tui.screens.base import ListScreen, screen_bindings
@@ -72,15 +73,31 @@ class BoardScreen(ListScreen[Cadence]):
         self._share_room()
         self._show_live()
 
+    def group(self, rows: Sequence[Cadence]) -> Sequence[Cadence]:
+        """What is held or broken comes first where not all can be seen at once."""
+        self.board.room = self._free - LIVE_LINES
+        fits = len(rows) < self._most or self.board.would_be_cards(len(rows))
+        if fits or self.table.state.sorting.key is not None:
+            return rows
+        return sorted(rows, key=lambda row: trouble(row.view, row.consumer))
+
+    @property
+    def _free(self) -> int:
+        """Lines for the board and the live part."""
+        return self.app.size.height - 3
+
+    @property
+    def _most(self) -> int:
+        """Lines that the board gets at most."""
+        return max(3, self._free // 2, self._free - LIVE_LINES)
+
     def _share_room(self) -> None:
         """The board takes what it needs, and leaves the live part its lines."""
-        free = self.app.size.height - 3
-        self.board.room = free - LIVE_LINES
-        wanted = self.board.wanted_height()
-        least = min(wanted, max(3, free // 2))
-        self.board.styles.height = max(least, min(wanted, free - LIVE_LINES))
+        self.board.room = self._free - LIVE_LINES
+        self.board.styles.height = min(self.board.wanted_height(), self._most)
 
     def on_resize(self) -> None:
+        self.rearrange()
         self._share_room()
 
     def on_table_moved(self) -> None:
@@ -97,6 +114,10 @@ class BoardScreen(ListScreen[Cadence]):
     def empty(self) -> Sequence[Text]:
         if self.filter:
             return (line(("no cadence matches the filter", "muted")),)
+        snapshot = self.console.snapshot
+        if snapshot is not None and snapshot.problems:
+            told = [line((data(problem, 300), "bad")) for problem in snapshot.problems[:3]]
+            return (line(("Nothing is known of its cadences", "title")), *told)
         return (
             line(("No cadences yet", "title")),
             line(("Name them in ", "muted"), ("config/cadences.toml", "code")),

@@ -36,10 +36,17 @@ class Board(Table[Cadence]):
     @property
     def across(self) -> int:
         """Cards side by side; 0 = it is a table."""
+        return self._across(len(self.rows))
+
+    def would_be_cards(self, count: int) -> bool:
+        """So many cadences would stand as cards side by side."""
+        return self._across(count) > 0
+
+    def _across(self, count: int) -> int:
         width = self.size.width or self.app.size.width
-        if width < CARDS_FROM or not self.rows:
+        if width < CARDS_FROM or not count:
             return 0
-        return cards_across(width - 1, len(self.rows), self.room)
+        return cards_across(width - 1, count, self.room)
 
     def wanted_height(self) -> int:
         """Lines that show everything."""

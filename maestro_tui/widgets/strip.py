@@ -19,6 +19,7 @@ from maestro_tui.presentation.strip import (
     jumps,
     second_line,
     tab_chunks,
+    tabs_room,
 )
 from maestro_tui.widgets.canvas import Canvas
 
@@ -88,7 +89,8 @@ class Strip(Canvas):
 
     def _tab_at(self, x: int) -> str | None:
         end = 0
-        for name, chunk in tab_chunks(TABS, self.active, self._snapshot, self.size.width):
+        room = tabs_room(self._here, self._now, self.size.width)
+        for name, chunk in tab_chunks(TABS, self.active, self._snapshot, room):
             end += chunk.cell_len
             if x < end:
                 return name

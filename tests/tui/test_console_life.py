@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,17 @@ import pytest
 from msgspec.structs import replace
 from textual import events
 
+from maestro_core.layout import Layout
+from maestro_core.observe.snapshot import CadenceView
 from maestro_tui.app import MaestroApp
+from maestro_tui.backend import RootBackend
 from maestro_tui.config import load_config
 from maestro_tui.feed import ConsumerThread
 from maestro_tui.leave import last_words
 from maestro_tui.memory import Memory, memory_path
 from maestro_tui.screens.confirm import ConfirmOverlay
 from maestro_tui.widgets.filter_bar import FilterBar
+from maestro_tui.widgets.table import Table
 from tests.tui.fixed import CADENCES, DEAD, EMPTY, LIVE, NOW, SNAPSHOT, FixedBackend, dead, run
 from tests.tui.support import console, gone, said, see, settled, shown, until
 
@@ -437,3 +442,39 @@ async def test_a_service_that_is_not_there_is_said_and_not_started() -> None:
     async with console(FixedBackend()) as (app, pilot):
         await pilot.press("B", "y")
         await until(pilot, lambda: any("Restart the service: " in one for one in said(app)))
+
+
+async def test_what_is_held_comes_first_where_not_all_can_be_seen() -> None:
+    names = [f"job-{number:03}" for number in range(60)]
+    views = [CadenceView(name=name, mode="escalate") for name in names]
+    views[40] = replace(views[40], state="open", failures=3, open_until=NOW + 600)
+    views[50] = replace(views[50], state="backoff", failures=1, next_allowed_at=NOW + 60)
+    backend = FixedBackend(replace(SNAPSHOT, cadences=tuple(views), running=()))
+    async with console(backend, size=(80, 24)) as (app, pilot):
+        table = app.screen.query_one(Table)
+        shown_names = [row.view.name for row in table.rows]
+        assert shown_names == [
+            "job-040",
+            "job-050",
+            *(n for n in names if n[-2:] not in ("40", "50")),
+        ]
+        await pilot.press("j")
+        assert table.state.selection.cursor == "job-050"
+        await pilot.resize_terminal(80, 90)
+        await until(pilot, lambda: [row.view.name for row in table.rows] == names)
+        assert table.state.selection.cursor == "job-050"
+
+
+async def test_a_root_that_is_gone_is_said_to_be_gone(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "agent")
+    layout.bus.mkdir(parents=True)
+    layout.triggers.mkdir(parents=True)
+    layout.prompt("memo").write_text("x")
+    backend = RootBackend(layout, read_only=True)
+    assert backend.snapshot(frozenset()).problems == ()
+    shutil.rmtree(layout.bus)
+    assert backend.snapshot(frozenset()).problems[0].startswith("state/cadence-bus is gone")
+    shutil.rmtree(layout.root)
+    assert "is gone" in backend.snapshot(frozenset({"prompts"})).problems[0]
+    async with console(FixedBackend(backend.snapshot(frozenset()))) as (_app, pilot):
+        await see(pilot, "Nothing is known of its cadences")

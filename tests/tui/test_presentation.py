@@ -14,7 +14,14 @@ from maestro_tui.presentation import times
 from maestro_tui.presentation.cadence import card, countdown, counters, details
 from maestro_tui.presentation.cells import bar, choose, fit, line, money, sparkline, spread
 from maestro_tui.presentation.live import nothing_runs, run_line
-from maestro_tui.presentation.strip import Here, banners, first_line, jumps, second_line
+from maestro_tui.presentation.strip import (
+    Here,
+    banners,
+    first_line,
+    jumps,
+    second_line,
+    tabs_room,
+)
 from maestro_tui.presentation.waits import waits_for
 from maestro_tui.presentation.words import (
     CONSUMERS,
@@ -277,12 +284,20 @@ STOPPED = MarkerView(NOW - 300, "ada", "loops")
         ({"consumer": ConsumerView(word="crashed")}, "gone without a clean stop"),
         ({"consumer": replace(LIVE, trouble="disk full")}, "consumer: disk full"),
         ({"consumer": replace(LIVE, settings_error="line 3")}, "settings not taken: line 3"),
+        ({"consumer": ConsumerView(settings_error="line 3")}, "no consumer can start: line 3"),
         ({"problems": ("ledger: damaged",)}, "ledger: damaged"),
     ],
 )
 def test_banners(changes: dict[str, Any], said: str) -> None:
     found = banners(replace(SNAPSHOT, **changes), HERE, NOW)
     assert said in "\n".join(text.plain for text in found)
+
+
+def test_settings_that_stop_everything_are_one_banner_and_not_three() -> None:
+    snapshot = replace(SNAPSHOT, consumer=ConsumerView(settings_error="line 3: no"))
+    here = HERE._replace(trouble="the consumer in this console stopped: line 3: no")
+    (text,) = banners(snapshot, here, NOW)
+    assert text.plain == " × no consumer can start: line 3: no "
 
 
 def test_no_banner_when_all_is_well() -> None:
@@ -292,6 +307,11 @@ def test_no_banner_when_all_is_well() -> None:
 def test_the_worst_banner_comes_first() -> None:
     shot = replace(SNAPSHOT, emergency_stop=STOPPED, consumer=replace(LIVE, hold=HOLD))
     assert "EMERGENCY" in banners(shot, HERE, NOW)[0].plain
+
+
+def test_a_click_under_a_badge_still_finds_its_screen() -> None:
+    assert tabs_room(HERE, NOW, 80) == 80
+    assert tabs_room(Here(1, True), NOW, 80) == 80 - len(" read-only ") - 1
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
