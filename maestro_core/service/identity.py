@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from msgspec import Struct
 
+from maestro_core.errors import Refused
 from maestro_core.layout import Layout
 
 _HANDED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "CLAUDE_CONFIG_DIR", "XDG_CONFIG_HOME")
 """Variables of the installing shell that the jobs need too, none of them a secret."""
+_CONTROL = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 class Identity(Struct, frozen=True, kw_only=True):
@@ -37,9 +40,19 @@ class Identity(Struct, frozen=True, kw_only=True):
 
 
 def identity(layout: Layout, environ: Mapping[str, str]) -> Identity:
-    """Of the root as it is named after links are resolved."""
+    """Of the root as it is named after links are resolved.
+
+    Raises:
+        Refused: no file of launchd or systemd can hold its path.
+    """
     root = Path(os.path.realpath(layout.root))
     program = program_words()
+    for path in (str(root), program[0]):
+        if not _can_stand(path):
+            raise Refused(
+                f"{path!r} cannot stand in a file of launchd or systemd: it holds a control"
+                " character", "rename the folder",
+            )  # fmt: skip
     return Identity(
         root=root,
         key=hashlib.sha256(os.fsencode(root)).hexdigest()[:8],
@@ -64,11 +77,19 @@ def _environment(root: Path, program: str, environ: Mapping[str, str]) -> dict[s
         "AGENT_ROOT": str(root),
     }
     found |= {name: environ[name] for name in _HANDED_ON if environ.get(name)}
-    return found
+    return {name: value for name, value in found.items() if _can_stand(value)}
+
+
+def _can_stand(text: str) -> bool:
+    """No control character, and UTF-8: what both kinds of files can hold as it is."""
+    return _CONTROL.search(text) is None
 
 
 def _path(program: str, environ: Mapping[str, str]) -> str:
     """Where the installing shell finds its programs, as far as those are folders."""
     folders = [str(Path(program).parent), *environ.get("PATH", os.defpath).split(os.pathsep)]
-    usable = [one for one in folders if one.startswith(os.sep) and os.path.isdir(one)]
+    usable = [
+        one for one in folders
+        if one.startswith(os.sep) and _can_stand(one) and os.path.isdir(one)
+    ]  # fmt: skip
     return os.pathsep.join(dict.fromkeys(usable))

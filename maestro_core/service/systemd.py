@@ -10,7 +10,7 @@ from maestro_core.service.identity import Identity
 from maestro_core.service.job import CONSUMER, TICK, Job
 from maestro_core.service.manager import Folder, Kind, State, Times, foreign, run
 from maestro_core.service.shell import Shell
-from maestro_core.service.unit import command_line, environment, literal, unit_text
+from maestro_core.service.unit import command_line, environment, folder, sentence, unit_text
 
 RESTART_SECONDS = 10
 WATCHDOG_SECONDS = 120
@@ -72,10 +72,10 @@ class Systemd:
         ]
         return Job(name, {
             f"{self.base(name)}.service": self._unit({
-                "Unit": [("Description", literal(f"Tick for {title}"))], "Service": service,
+                "Unit": [("Description", sentence(f"Tick for {title}"))], "Service": service,
             }),
             f"{self.base(name)}.timer": self._unit({
-                "Unit": [("Description", literal(f"Schedule of {title}"))],
+                "Unit": [("Description", sentence(f"Schedule of {title}"))],
                 "Timer": timer,
                 "Install": [("WantedBy", "timers.target")],
             }),
@@ -96,7 +96,7 @@ class Systemd:
             ("KillMode", "mixed"),
         ]
         unit = [
-            ("Description", literal(f"maestro-tui consumer of {self.identity.root.name}")),
+            ("Description", sentence(f"maestro-tui consumer of {self.identity.root.name}")),
             ("StartLimitIntervalSec", f"{STARTS_WITHIN}"),
             ("StartLimitBurst", f"{STARTS}"),
             ("OnFailure", f"{self.base(_GONE_UNIT)}.service"),
@@ -111,7 +111,7 @@ class Systemd:
                 "Unit": unit, "Service": service, "Install": [("WantedBy", "default.target")],
             }),
             f"{self.base(_GONE_UNIT)}.service": self._unit({
-                "Unit": [("Description", literal(f"Says that the {unit[0][1]} is gone"))],
+                "Unit": [("Description", sentence(f"Says that the {unit[0][1]} is gone"))],
                 "Service": gone,
             }),
         })  # fmt: skip
@@ -133,7 +133,7 @@ class Systemd:
         }
 
     def _surroundings(self) -> list[tuple[str, str]]:
-        directory = ("WorkingDirectory", literal(str(self.identity.root)))
+        directory = ("WorkingDirectory", folder(str(self.identity.root)))
         return [directory, *environment(self.identity.environment)]
 
     def _unit(self, sections: dict[str, list[tuple[str, str]]]) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from maestro_core.errors import Refused
+from maestro_core.text import visible
 
 Section = Sequence[tuple[str, str]]
 
@@ -18,8 +19,10 @@ def unit_text(comment: str, sections: Mapping[str, Section]) -> str:
 
 
 def command_line(words: Iterable[str]) -> str:
-    """ExecStart=: each word quoted, `%` and `$` taken literally."""
-    return " ".join(_quoted(word.replace("$", "$$")) for word in words)
+    """ExecStart=: each word quoted, `%` and `$` taken literally; the program's own path knows no
+    variables, so its `$` stands for itself."""
+    program, *rest = words
+    return " ".join([_quoted(program), *(_quoted(word.replace("$", "$$")) for word in rest)])
 
 
 def environment(values: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -28,8 +31,19 @@ def environment(values: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 def literal(text: str) -> str:
-    """For a value that is one path or one sentence: `%` taken literally."""
+    """`%` taken literally."""
     return text.replace("%", "%%")
+
+
+def folder(path: str) -> str:
+    """A value that is one path. Blanks at its end would be cut off, and a backslash there would
+    take in the next line: such a name is followed by what names the same folder."""
+    return literal(f"{path}/." if path[-1:].isspace() or path.endswith("\\") else path)
+
+
+def sentence(text: str) -> str:
+    """A value for people."""
+    return literal(visible(text).rstrip("\\ "))
 
 
 def _quoted(word: str) -> str:

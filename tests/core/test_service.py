@@ -313,12 +313,40 @@ def test_systemd_accepts_the_units_of_any_folder(tmp_path: Path, name: str) -> N
      ('"', '"\\""'), ("\\n", '"\\\\n"'), ("", '""')],
 )  # fmt: skip
 def test_words_are_quoted_for_systemd(word: str, written: str) -> None:
-    assert command_line([word]) == written
+    assert command_line(["/bin/x", word]) == f'"/bin/x" {written}'
 
 
-def test_a_folder_with_a_line_break_is_refused_by_systemd_units(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="line break"):
-        all_jobs(Machine(tmp_path, "systemd").manager(tmp_path / "a\nb"))
+def test_the_programs_own_path_knows_no_variables() -> None:
+    assert command_line(["/opt/$x%h/bin", "$x"]) == '"/opt/$x%%h/bin" "$$x"'
+
+
+@pytest.mark.parametrize("mark", ["\n", "\r", "\x1b", "\x07", "\t", "\x7f"])
+def test_a_folder_with_a_control_character_is_refused(
+    machine: Machine, tmp_path: Path, mark: str
+) -> None:
+    with pytest.raises(Refused, match="control character"):
+        machine.manager(tmp_path / f"a{mark}b")
+
+
+@pytest.mark.parametrize("name", ["ends\\", "trail ", "both \\ ", "two\\\\"])
+def test_the_end_of_a_folders_name_stays_its_end(tmp_path: Path, name: str) -> None:
+    manager = Machine(tmp_path, "systemd").manager(tmp_path / name)
+    for job in all_jobs(manager):
+        for data in job.files.values():
+            lines = data.decode().splitlines()[1:]
+            assert not any(line.endswith(("\\", " ", "\t")) for line in lines), lines
+            if folders := [one for one in lines if one.startswith("WorkingDirectory=")]:
+                assert folders == [f"WorkingDirectory={tmp_path}/{name}/."]
+
+
+def test_what_cannot_stand_in_a_file_is_not_handed_on(machine: Machine, tmp_path: Path) -> None:
+    odd = tmp_path / "bin\x1b"
+    odd.mkdir()
+    environ = {"HOME": str(tmp_path), "PATH": f"{odd}:/bin", "LANG": "C\nX=1", "TZ": "UTC"}
+    found = identity(Layout(tmp_path / "root"), environ).environment
+    assert "LANG" not in found
+    assert found["TZ"] == "UTC"
+    assert found["PATH"].split(":")[1:] == ["/bin"]
 
 
 @pytest.mark.parametrize("name", WEIRD)

@@ -113,7 +113,7 @@ def agent(folder: Path) -> Layout:
 def test_a_real_user_instance_keeps_two_agents_and_runs_their_timers(
     instance: Instance, tmp_path: Path
 ) -> None:
-    one, two = agent(tmp_path / "one"), agent(tmp_path / "two")
+    one, two = agent(tmp_path / "100%h $HOME\\"), agent(tmp_path / 'two "ü" ')
     for layout in (one, two):
         assert "added" in instance.run(PROGRAM, "service", "install", cwd=layout.root)
     assert "unchanged" in instance.run(PROGRAM, "service", "install", cwd=one.root)
@@ -124,6 +124,7 @@ def test_a_real_user_instance_keeps_two_agents_and_runs_their_timers(
     unit = next(name for name in units if instance.show(name, "MainPID") == str(pid))
     wait_until(lambda: instance.show(unit, "ActiveState") == "active", 30, "READY=1")
     assert instance.show(unit, "WatchdogUSec") == "2min"
+    assert instance.show(unit, "WorkingDirectory") == str(one.root)
 
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: instance.show(unit, "NRestarts") == "1", 60, "a new start")
