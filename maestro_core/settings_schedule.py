@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
+
+_DAY = 86400.0
 
 Cron = CronSim
 """A parsed expression, for annotations elsewhere."""
@@ -46,13 +48,55 @@ def dues_after(schedule: str, after: float, tz: tzinfo | None = None) -> Iterato
     """Epoch seconds of every due time after `after`, each once and in order."""
     if schedule_problem(schedule):
         return
+    place = tz or local_zone()
+    if any(field.startswith("*") for field in schedule.split()[:2]):
+        yield from _by_real_time(schedule, after, place)
+        return
     last = after
-    for moment in CronSim(schedule, datetime.fromtimestamp(after, tz or local_zone())):
+    for moment in CronSim(schedule, datetime.fromtimestamp(after, place)):
         # In a repeated hour a fixed time is found once more, in the past; two times in a
         # skipped hour are one moment.
         if (due := moment.timestamp()) > last:
             last = due
             yield due
+
+
+def _by_real_time(schedule: str, after: float, tz: tzinfo) -> Iterator[float]:
+    """What goes on by real time, clock changes or not: from change to change as if clocks never
+    changed. The library alone takes every change for one of a whole hour."""
+    start, offset = after, _offset(tz, after)
+    while True:
+        change = None
+        for moment in CronSim(schedule, datetime.fromtimestamp(start, timezone(offset))):
+            due = moment.timestamp()
+            if (change := _change(tz, offset, start, due)) is not None:
+                break
+            yield due
+            start = due
+        if change is None:
+            return
+        start, offset = change - 1, _offset(tz, change)
+
+
+def _change(tz: tzinfo, offset: timedelta, start: float, end: float) -> float | None:
+    """The first minute in (start, end] at which the offset from UTC is another one."""
+    low = start
+    while low < end:
+        high = min(low + _DAY, end)
+        if _offset(tz, high) != offset:
+            break
+        low = high
+    else:
+        return None
+    first, last = low // 60, high // 60
+    while last - first > 1:
+        middle = (first + last) // 2
+        first, last = (middle, last) if _offset(tz, middle * 60) == offset else (first, middle)
+    return last * 60
+
+
+def _offset(tz: tzinfo, moment: float) -> timedelta:
+    return datetime.fromtimestamp(moment, tz).utcoffset() or timedelta()
 
 
 def cron_fields(schedule: str) -> Cron:

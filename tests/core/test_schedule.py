@@ -101,17 +101,11 @@ def iso_in(tz: ZoneInfo, moments: list[float]) -> list[str]:
     return [datetime.fromtimestamp(one, tz).isoformat(timespec="minutes") for one in moments]
 
 
-HALF_AN_HOUR = {"30 * * * *", "*/30 2 * * *", "10 */2 * * *"}
-"""On Lord Howe Island clocks change by half an hour; there the library steps over one of these."""
-
-
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize(("name", "day"), CHANGES)
 def test_due_times_around_a_change_of_clocks_are_those_of_the_oracle(
     name: str, day: str, schedule: str
 ) -> None:
-    if name == "Australia/Lord_Howe" and schedule in HALF_AN_HOUR:
-        pytest.skip("known and documented: half-hour changes of clocks")
     tz = ZoneInfo(name)
     start = datetime.fromisoformat(day).replace(tzinfo=tz).astimezone(UTC) + timedelta(hours=3)
     assert iso_in(tz, due_in(schedule, start, 54, tz)) == iso_in(
