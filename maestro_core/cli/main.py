@@ -74,13 +74,19 @@ class Context:
         self._roots = options.roots
         self._all = options.all
 
-    def layout(self) -> Layout:
-        """The one agent root. Raises UsageError when there is none, or several are named."""
+    def layout(self, *, gone: bool = False) -> Layout:
+        """The one agent root. Raises UsageError when there is none, or several are named.
+
+        Args:
+            gone: a --root whose folder was moved or deleted will do: its jobs are still there.
+        """
         if self.several:
             raise UsageError(
                 "this works on one agent root, and several are named",
                 f"{PROGRAM} status and the console take several",
             )
+        if gone and self._roots and not os.path.lexists(self._roots[0]):
+            return Layout(os.path.abspath(self._roots[0]))
         return find_root(self._roots[0] if self._roots else None, os.environ, ".")
 
     def console_layout(self) -> Layout:

@@ -39,7 +39,7 @@ def configure(parser: argparse.ArgumentParser, _name: str) -> None:
 
 
 def run(arguments: argparse.Namespace, context: Context) -> int:
-    layout = context.layout()
+    layout = context.layout(gone=arguments.verb == "remove")
     if arguments.verb == "show":
         return _show(layout, printer_for(layout), as_json=arguments.json)
     refuse(context, arguments)

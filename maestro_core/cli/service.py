@@ -49,7 +49,7 @@ def configure(parser: argparse.ArgumentParser, _name: str) -> None:
 
 
 def run(arguments: argparse.Namespace, context: Context) -> int:
-    layout = context.layout()
+    layout = context.layout(gone=arguments.verb == "remove")
     verbs = {"status": _status, "restart": _restart, "gone": _gone}
     if arguments.verb in verbs:
         if context.read_only and arguments.verb != "status":

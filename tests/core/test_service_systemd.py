@@ -147,6 +147,9 @@ def test_a_real_user_instance_keeps_two_agents_and_runs_their_timers(
     assert left != unit
     assert instance.show(left, "MainPID") == str(read_json(two.consumer_json)["pid"])
     assert read_json(one.consumer_json)["stopped_at"]
-    instance.run(PROGRAM, "service", "remove", cwd=two.root)
+    instance.run("systemctl", "--user", "stop", left)
+    two.root.rename(tmp_path / "moved")
+    assert "removed" in instance.run(PROGRAM, "--root", two.root, "service", "remove")
+    assert not two.root.exists()
     home = Path(instance.env["HOME"])
     assert list(home.rglob("maestro*")) == []
