@@ -23,6 +23,7 @@ from maestro_core.consumer.ports import Ports
 from maestro_core.consumer.recovery import take_over
 from maestro_core.consumer.settle import Settler
 from maestro_core.consumer.starter import Starter, job_result
+from maestro_core.consumer.tidy import Tidy
 from maestro_core.consumer.trouble import Trouble
 from maestro_core.errors import BusError, ClaimLost, MaestroError
 from maestro_core.models import Beat, CadenceBeat, Claim, RunResult, Stats
@@ -59,6 +60,7 @@ class Consumer:
         )  # fmt: skip
         self._looked_at = 0.0
         self._more_waits = False
+        self._tidy = Tidy(ports)
         self._leases = Leases(ports, self.flights, self.settler, self._trouble)
 
     # -- life
@@ -95,6 +97,8 @@ class Consumer:
             self._leases.take_over()
             self._enqueue_due()
             self._drain()
+            with self._trouble.caught("cannot tidy up"):
+                self._tidy.work()
         self.keeper.session_started = False  # what is claimable is asked between passes
         with self._trouble.caught("cannot count what waits"):
             self._tell_rejected()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -338,6 +339,29 @@ def test_an_inline_handler_without_room_waits_alone_and_spends_nothing(tmp_path:
     assert kit.beat()["hold"] is None
     kit.run_for(5)
     assert kit.launcher.cadences() == ["sync", "sync"]
+
+
+def test_retention_needs_no_cadence_of_its_own(tmp_path: Path) -> None:
+    kit = Kit(tmp_path).start()
+    log = kit.layout.subsessions / "2020-01-01-memo-x.stdout.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+
+    def plant() -> None:
+        log.write_text("old")
+        os.utime(log, (0, 0))
+
+    plant()
+    kit.run_for(50)
+    assert log.exists(), "not before what waited had its turn"
+    kit.run_for(20)
+    assert not log.exists()
+    plant()
+    kit.run_for(23 * 3600)
+    assert log.exists(), "once a day"
+    kit.run_for(3600)
+    assert not log.exists()
+    told = [one for one in read_journal(kit.layout, limit=50) if one["stage"] == "housekeeping"]
+    assert [one["detail"] for one in told] == ["dropped 1 logs", "dropped 1 logs"]
 
 
 def test_what_the_doctor_finds_is_told_and_does_not_fail_its_tick(tmp_path: Path) -> None:

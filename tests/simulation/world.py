@@ -16,7 +16,6 @@ from maestro_core.bus.directory import DirectoryEngine
 from maestro_core.bus.producer import make_document, publish_tick
 from maestro_core.clock import FakeClock, iso
 from maestro_core.consumer.heart import stopped_cleanly
-from maestro_core.consumer.jobs import ThreadJobs
 from maestro_core.consumer.loop import Consumer
 from maestro_core.consumer.ports import Ports
 from maestro_core.control.commands import Actor, Command, Verb
@@ -24,6 +23,7 @@ from maestro_core.control.mailbox import encode
 from maestro_core.errors import MaestroError
 from maestro_core.layout import Layout
 from maestro_core.settings import CadenceSettings, ConsumerSettings, Settings
+from tests.core.consumer_kit import FakeJobs
 from tests.simulation.books import Books, SimJournal
 from tests.simulation.children import Broken, Children, Nature, SimLauncher
 from tests.simulation.disk import ProcessKilled, SimDisk
@@ -128,7 +128,7 @@ class World:
             self.layout, clock=self.clock, fs=self.disk, owner=str(self._number)
         )
         ports = Ports(
-            self.layout, engine=self.engine, launcher=self.launcher, jobs=ThreadJobs(self.layout),
+            self.layout, engine=self.engine, launcher=self.launcher, jobs=FakeJobs(),
             settings=_Fixed(), clock=self.clock, fs=self.disk, journal=SimJournal(self.books),
             wake=lambda: None,
         )  # fmt: skip

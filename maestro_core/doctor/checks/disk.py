@@ -35,7 +35,7 @@ def logs(context: Context) -> Verdict:
     detail = f"{'' if whole else 'at least '}{size(total)} in {count} files"
     if total > MUCH_LOG:
         return warn(
-            detail, "lower log_retention_days or log_cap_mb, and run a housekeeping cadence"
+            detail, "lower log_retention_days or log_cap_mb: the consumer tidies up once a day"
         )
     return ok(detail)
 
