@@ -7,6 +7,7 @@ import sys
 
 from maestro_core.cli import main as cli
 from maestro_core.errors import Refused
+from maestro_core.web import VARIABLE as BROWSER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,11 +41,14 @@ def open_console(
 
 def _need_a_terminal() -> None:
     """Refuse to draw into a pipe and to read keys from nobody, as a job or a script would have
-    it. A driver that Textual is told to take has its own way to a screen."""
+    it. A console for a browser, or with a driver that Textual is told to take, has its own way
+    to a screen."""
+    if os.environ.get(BROWSER) or os.environ.get("TEXTUAL_DRIVER"):
+        return
     screens = (sys.__stdout__, sys.__stderr__)
     keys = sys.__stdin__ is not None and sys.__stdin__.isatty()
     shown = any(stream is not None and stream.isatty() for stream in screens)
-    if not (keys and shown) and not os.environ.get("TEXTUAL_DRIVER"):
+    if not (keys and shown):
         raise Refused(
             "the console needs a terminal",
             "without one: maestro-tui run, status, journal -f; over SSH: ssh -t",
