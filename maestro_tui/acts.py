@@ -38,6 +38,8 @@ class Plan(NamedTuple):
     word: str | None = None
     """Must be typed to go ahead."""
     undo: Plan | None = None
+    take_back: Callable[[Any], Plan] | None = None
+    """Makes `undo` of what the operator answered."""
     canary: Plan | None = None
     """The same for the first target alone."""
     asked: str = "requested"
@@ -73,9 +75,19 @@ def retry(ticks: Sequence[TickView], snapshot: Snapshot, now: float) -> Plan | R
         done=f"{what} back in the inbox",
         lines=tuple(lines),
         word=str(len(ids)) if len(ids) > MANY else None,
+        undo=_unretry(ids, what),
         canary=_canary(ticks, snapshot, now),
         asked="retry",
     )
+
+
+def _unretry(ids: tuple[str, ...], what: str) -> Plan:
+    """Those that a consumer has taken since are left alone, and named."""
+    return Plan(
+        title=f"Take back the retry of {what}", button="Take back", risk="undo", targets=ids,
+        run=lambda operator: operator.submit("dlq_unretry", ids),
+        done=f"{what} dead again, as before",
+    )  # fmt: skip
 
 
 def _canary(ticks: Sequence[TickView], snapshot: Snapshot, now: float) -> Plan | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from maestro_core.models import HoldBeat
+from maestro_core.models import HoldBeat, Receipt
 from maestro_core.observe.snapshot import CadenceView, Snapshot
 from maestro_tui.acts import MANY, Plan, Refusal, held_words, usual
 from maestro_tui.presentation.cells import data, plural
@@ -23,6 +23,18 @@ def enqueue(views: Sequence[CadenceView], now: float) -> Plan | Refusal:
         run=lambda operator: [operator.enqueue(name) for name in names],
         done=f"{what} enqueued: {', '.join(names[:3])}", lines=tuple(lines),
         word=str(len(names)) if len(names) > MANY else None, asked="enqueue",
+        take_back=_withdraw,
+    )  # fmt: skip
+
+
+def _withdraw(receipts: Sequence[Receipt]) -> Plan:
+    """What was enqueued, to the trash; what a consumer has taken since is left alone, and named."""
+    ids = tuple(receipt.id for receipt in receipts if receipt.fresh)
+    what = plural(len(ids), "tick")
+    return Plan(
+        title=f"Take back {what}", button="Take back", risk="undo", targets=ids,
+        run=lambda operator: operator.submit("withdraw", ids),
+        done=f"{what} taken out of the inbox, into the trash",
     )  # fmt: skip
 
 
@@ -42,11 +54,7 @@ def close(views: Sequence[CadenceView], snapshot: Snapshot, now: float) -> Plan 
 
 def _close_plan(held: Sequence[CadenceView], now: float) -> Plan:
     names = tuple(view.name for view in held)
-    reopen = tuple(
-        (view.name, view.open_until - now)
-        for view in held
-        if view.state == "open" and view.open_until and view.open_until > now
-    )
+    reopen = _open_entries(held, now)
     return Plan(
         title=f"Close {_circuits(names)}", button="Close", risk="undo", targets=names,
         run=lambda operator: operator.submit("circuit_close", names),
@@ -84,17 +92,38 @@ def _open_plan(entries: tuple[tuple[str, float | None], ...]) -> Plan:
     )  # fmt: skip
 
 
-def hold_open(views: Sequence[CadenceView]) -> Plan | Refusal:
+def _open_entries(views: Sequence[CadenceView], now: float) -> tuple[tuple[str, float | None], ...]:
+    """Those whose circuit is open, each with the seconds that are left of it."""
+    return tuple(
+        (view.name, view.open_until - now)
+        for view in views
+        if view.state == "open" and view.open_until and view.open_until > now
+    )
+
+
+def hold_open(views: Sequence[CadenceView], now: float) -> Plan | Refusal:
     """Open circuits by hand, for the setting's time."""
     names = tuple(view.name for view in views)
     if not names:
         return Refusal("no cadence is chosen")
-    undo = Plan(
+    return _open_plan(tuple((name, None) for name in names))._replace(undo=_unhold(views, now))
+
+
+def _unhold(views: Sequence[CadenceView], now: float) -> Plan:
+    """What was open before is open again for the rest of its time, the others are closed."""
+    was_open = _open_entries(views, now)
+    names = tuple(view.name for view in views)
+    shut = tuple(name for name in names if name not in dict(was_open))
+    again = _open_plan(was_open)
+    if not shut:
+        return again._replace(done=f"open as before: {', '.join(names[:3])}")
+    return Plan(
         title=f"Close {_circuits(names)}", button="Close", risk="undo", targets=names,
-        run=lambda operator: operator.submit("circuit_close", names),
-        done=f"closed: {', '.join(names[:3])}",
+        run=lambda operator: [
+            operator.submit("circuit_close", shut), *(again.run(operator) if was_open else ())
+        ],
+        done=f"closed: {', '.join(shut[:3])}",
     )  # fmt: skip
-    return _open_plan(tuple((name, None) for name in names))._replace(undo=undo)
 
 
 def probe(views: Sequence[CadenceView]) -> Plan | Refusal:
@@ -153,7 +182,7 @@ def cadence_plan(
     if what == "close":
         return close(views, snapshot, now)
     if what == "hold":
-        return hold_open(views)
+        return hold_open(views, now)
     if what == "probe":
         return probe(views)
     return pause(views)

@@ -76,9 +76,12 @@ class ActingApp(BaseApp):
         if message.error is not None:
             self.say(f"{message.plan.title}: {data(message.error, 400)}", severity="error")
             return
-        words, well = acts.outcome_words(message.plan, message.result)
-        if well and message.plan.undo is not None and message.backend is self.backend:
-            self.undos.push(message.plan, self.now)
+        plan = message.plan
+        words, well = acts.outcome_words(plan, message.result)
+        if well and plan.take_back is not None:
+            plan = plan._replace(undo=plan.take_back(message.result))
+        if well and plan.undo is not None and message.backend is self.backend:
+            self.undos.push(plan, self.now)
             words += "  (u undoes)"
         self.say(words, severity="information" if well else "error")
         self.feed.reload()
@@ -93,8 +96,7 @@ class ActingApp(BaseApp):
         if entry is None:
             self.say("nothing to undo", severity="warning")
         elif entry.plan.undo is not None:
-            self.say(f"undoing: {entry.plan.title}")
-            self.perform(entry.plan.undo)
+            self.perform(entry.plan.undo._replace(done=f"undone: {entry.plan.undo.done}"))
 
     def stop_runs(self, views: list[CadenceView]) -> None:
         """End the run of the first chosen cadence that has one."""

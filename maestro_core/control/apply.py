@@ -45,6 +45,8 @@ class Applier:
             "dlq_retry": lambda one: self._each(self._engine.retry_dead, one.targets),
             "dlq_discard": lambda one: self._each(self._engine.discard_dead, one.targets),
             "dlq_restore": lambda one: self._each(self._engine.restore_dead, one.targets),
+            "dlq_unretry": lambda one: self._each(self._engine.unretry, one.targets),
+            "withdraw": lambda one: self._each(self._engine.withdraw, one.targets),
             "circuit_close": self._circuits,
             "circuit_open": self._circuits,
             "circuit_probe": self._circuits,
@@ -110,7 +112,7 @@ class Applier:
 
     def _facts(self, command: Command) -> dict[str, Any]:
         """What the command is about, for the audit: where ticks are, how circuits stand."""
-        if command.verb.startswith("dlq"):
+        if command.verb.startswith("dlq") or command.verb == "withdraw":
             found = {one: self._engine.find(one) for one in command.targets[:100]}
             return {one: view.where if view else None for one, view in found.items()}
         if command.verb.startswith("circuit"):

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 Verb = Literal[
-    "dlq_retry", "dlq_discard", "dlq_restore",
+    "dlq_retry", "dlq_discard", "dlq_restore", "dlq_unretry", "withdraw",
     "circuit_close", "circuit_open", "circuit_probe",
     "cancel", "lift_hold",
 ]  # fmt: skip

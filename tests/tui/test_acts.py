@@ -60,6 +60,7 @@ def test_what_an_act_asks_for(what: str, name: str, does: Any, risk: str) -> Non
     [
         ("close", "invoice-chaser", [("circuit_open", ("invoice-chaser",))]),
         ("hold", "heartbeat", [("circuit_close", ("heartbeat",))]),
+        ("hold", "invoice-chaser", [("circuit_open", ("invoice-chaser",))]),
         ("pause", "heartbeat", [("resume", "heartbeat")]),
         ("pause", "expense-report", [("pause", "expense-report")]),
     ],

@@ -85,6 +85,13 @@ async def on(app: MaestroApp, pilot: Any, cadence: str) -> None:
     await settled(pilot)
 
 
+async def on_row(app: MaestroApp, pilot: Any, row_id: str) -> None:
+    """The cursor on that row of the list in front."""
+    table = app.front().table  # type: ignore[union-attr]
+    table.move_to(table.state.selection.place(row_id))
+    await settled(pilot)
+
+
 async def test_p_pauses_and_u_resumes(root: Layout) -> None:
     async with console(Backend(root)) as (app, pilot):
         await on(app, pilot, "invoice-chaser")
@@ -119,6 +126,46 @@ async def test_e_asks_and_y_enqueues(root: Layout) -> None:
         document = read_json(root.inbox / f"{tick_id}.json")
         assert (document["cadence"], document["source"]) == ("inbox-processor", "operator")
         await see(pilot, "1 waiting")
+
+
+async def test_an_enqueue_is_undone_until_a_consumer_has_taken_it(root: Layout) -> None:
+    async with console(Backend(root)) as (app, pilot):
+        await on(app, pilot, "inbox-processor")
+        await pilot.press("E", "y")
+        await until(pilot, lambda: "u undoes" in said(app)[-1] if said(app) else False)
+        (tick_id,) = names(root.inbox)
+        await pilot.press("u")
+        await until(pilot, lambda: names(root.trash) == [tick_id])
+        await until(pilot, lambda: said(app)[-1].startswith("undone: 1 tick taken out"))
+        await until(pilot, lambda: names(root.inbox) == [])
+        await pilot.press("E", "y")
+        await until(pilot, lambda: len(names(root.inbox)) == 1)
+        await until(pilot, lambda: "u undoes" in said(app)[-1])
+        (taken,) = names(root.inbox)
+        (root.inbox / f"{taken}.json").rename(root.claimed / f"{taken}.json")
+        await pilot.press("u")
+        await until(pilot, lambda: "there is no such tick in inbox" in said(app)[-1])
+        assert names(root.claimed) == [taken]
+
+
+async def test_a_retry_is_undone_as_it_was(root: Layout) -> None:
+    before = read_json(root.dlq / "dead-3.json")
+    async with console(Backend(root)) as (app, pilot):
+        await pilot.press("2")
+        await see(pilot, "exit 2: other")
+        await on_row(app, pilot, "dead-3")
+        await pilot.press("R", "y")
+        await until(pilot, lambda: names(root.inbox) == ["dead-3"])
+        await until(pilot, lambda: "u undoes" in said(app)[-1])
+        await pilot.press("u")
+        await until(pilot, lambda: names(root.dlq) == ["dead-1", "dead-2", "dead-3"])
+        await until(pilot, lambda: names(root.inbox) == [])
+        await until(pilot, lambda: said(app)[-1] == "undone: 1 dead letter dead again, as before")
+    after = read_json(root.dlq / "dead-3.json")
+    assert after["attempts"] == before["attempts"]
+    assert after["last_error"] == before["last_error"]
+    assert len(after["failures"]) == len(before["failures"])
+    assert acts(root) == ["dlq_retry", "dlq_unretry"]
 
 
 @pytest.mark.parametrize("key", ["enter", "escape", "n"])
