@@ -81,7 +81,7 @@ def _install(layout: Layout, printer: Printer, *, as_json: bool) -> int:
             f"the bus of {layout.root} is its own folders: they need no install",
             "name the server first: [bus] url in config/cadences.toml, or MAESTRO_BUS",
         )
-    link = open_link(layout, bus, check=False)
+    link = open_link(layout, bus, check=False, patience=None)
     try:
         done = schema.install(link)
     finally:
@@ -103,12 +103,13 @@ def _migrate(layout: Layout, printer: Printer, arguments: argparse.Namespace) ->
     to_server = arguments.to != FOLDERS
     link = _link(layout, arguments, to_server=to_server)
     from maestro_core.consumer.breaker import breaker_policy
+    from maestro_core.fleet.open import host_of
     from maestro_core.migrate.run import migrate
 
     try:
         report = migrate(
             layout, link, "server" if to_server else "folders", dry_run=arguments.dry_run,
-            policy=breaker_policy(load_settings(layout).consumer),
+            policy=breaker_policy(load_settings(layout).consumer), host=host_of(bus_of(layout)),
         )  # fmt: skip
     finally:
         link.close()
@@ -133,9 +134,9 @@ def _link(layout: Layout, arguments: argparse.Namespace, *, to_server: bool) -> 
             raise UsageError(
                 "the settings name no server", "name it: --to postgresql://…, or --from with it"
             )
-        return open_link(layout, bus)
+        return open_link(layout, bus, patience=None)
     _refuse_password(named)
-    return open_link(layout, BusSettings(url=named))
+    return open_link(layout, BusSettings(url=named, host=bus.host), patience=None)
 
 
 def _refuse_password(url: str) -> None:
@@ -180,6 +181,7 @@ def _level_lines(report: Report) -> list[str]:
     level = report.level
     lines = [f"pause of {name}" for name in level.pauses]
     lines += [f"circuit of {name}" for name in level.circuits]
+    lines += [f"hold of all cadences ({level.hold.kind})"] if level.hold is not None else []
     return lines + (["the emergency stop"] if level.stop is not None else [])
 
 
@@ -204,6 +206,7 @@ def _document(report: Report, *, dry_run: bool) -> dict[str, Any]:
         "pauses": sorted(report.level.pauses),
         "circuits": sorted(report.level.circuits),
         "emergency_stop": report.level.stop is not None,
+        "hold": report.level.hold.kind if report.level.hold is not None else None,
         "running": report.running,
         "quarantined": report.quarantined,
     }

@@ -47,14 +47,15 @@ class Leases:
             self._kept_at = dict.fromkeys(ours, now)
             for claim in lost:
                 self._lose(ours[claim.token])
-        self._fence(ours, now)
+        self._fence(ours)
 
-    def _fence(self, ours: dict[str, Flight], now: float) -> None:
+    def _fence(self, ours: dict[str, Flight]) -> None:
         """End what nobody has confirmed for too long, while there is time: at the end of the
         lease another host may start the same tick. It is put back as soon as the bus hears."""
         lease = self._ports.engine.lease
         if lease is None:
             return
+        now = self._ports.clock.steady()  # the try to reach the bus has taken its time
         for token, flight in ours.items():
             silent = now - self._kept_at[token]
             if silent > lease * SILENT_SHARE and flight.result is None and not flight.fenced:

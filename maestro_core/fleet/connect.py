@@ -29,10 +29,6 @@ SCHEMES = ("postgresql", "postgres")
 LONGEST_BACKOFF = 5.0
 """Seconds between two tries to reach a server that is away."""
 
-PATIENCE = 15.0
-"""Seconds that one call waits for a server that is connected and does not answer. TCP notices a
-machine that is gone, not one that hangs with its connections open."""
-
 _DEFAULTS: dict[str, str] = {
     "connect_timeout": "5",
     "keepalives_idle": "10",
@@ -113,7 +109,7 @@ class Link:
 
     def __init__(
         self, target: Target, clock: Clock, *, read_only: bool = False,
-        patience: float | None = PATIENCE,
+        patience: float | None = None,
     ) -> None:  # fmt: skip
         self.target = target
         self.read_only = read_only

@@ -23,7 +23,7 @@ from maestro_core.fleet.feed import Listener
 from maestro_core.fleet.hosts import Hosts
 from maestro_core.fleet.mailbox import FleetMailbox
 from maestro_core.fleet.markers import FleetMarkers
-from maestro_core.fleet.open import host_of, open_link
+from maestro_core.fleet.open import PATIENCE, host_of, open_link
 from maestro_core.fleet.schedules import FleetOutlet
 from maestro_core.fleet.shared_gates import SharedGates
 from maestro_core.fleet.stop import JoinedMailbox, JoinedMarkers
@@ -33,6 +33,9 @@ from maestro_core.layout import NAME, Layout
 _HINTS = frozenset({"queue", "gates", "commands"})
 """What a consumer acts on; heartbeats and ended runs of others are for consoles."""
 
+LOOKS = 6
+"""Calls that may fail in a row, each after all its patience, within the lease of what runs."""
+
 _QUIET = 0.2
 _LABELS_SECONDS = 1.0
 
@@ -41,7 +44,8 @@ def fleet_bus(place: Place) -> Bus:
     """The server of this agent root. Raises BusError, Busy, SettingsError or OSError."""
     layout, clock, bus = place.layout, place.clock, bus_of(place.layout)
     host, labels = host_of(bus), Labels(layout, place.fs, place.settings, clock)
-    link = open_link(layout, bus, clock=clock)
+    patience = min(PATIENCE, bus.lease_seconds / LOOKS)
+    link = open_link(layout, bus, clock=clock, patience=patience)
     place.closing.callback(link.close)
     hosts = Hosts(link, host, place_of(layout, place.fs))
     hosts.take(bus.lease_seconds)

@@ -12,6 +12,7 @@ import socket
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 
 import psycopg
 from pgqueuer.adapters.persistence.qb import QueryQueueBuilder
@@ -29,6 +30,8 @@ from maestro_core.models import ActResult, Claim, Failure, Receipt, Tick, TickVi
 
 LEASE = 120.0
 """Seconds without a heartbeat after which another consumer may take a claim over."""
+
+SWEEP_SECONDS = 1.0
 
 _NEVER = timedelta(days=36500)
 """PgQueuer's own re-pick counts no attempt, so it is never to happen: `abandoned` does it."""
@@ -356,8 +359,16 @@ class PostgresEngine:
         return self.link.run(lambda connection: letters.in_batches(connection, verb, ids))
 
     def housekeep(self, older_than: float) -> dict[str, int]:
-        limit = self.link.server_of(older_than)
-        return self.link.run(lambda connection: letters.housekeep(connection, limit))
+        """In pieces, for a second or so: the rest waits for the next time, the leases of what
+        runs do not."""
+        limit, end = self.link.server_of(older_than), self.clock.awake() + SWEEP_SECONDS
+        done = {"tmp": 0, "dedupe": 0} | dict.fromkeys(letters.OLD, 0)
+        for kind in letters.OLD:
+            count = letters.SWEEP
+            while count == letters.SWEEP and self.clock.awake() < end:
+                count = self.link.run(partial(letters.sweep, kind=kind, older_than=limit))
+                done[kind] += count
+        return done
 
     def close(self) -> None:
         self.link.close()

@@ -372,18 +372,22 @@ def restore(connection: Connection, ids: list[str]) -> dict[str, str]:
     return refused
 
 
-def housekeep(connection: Connection, older_than: float) -> dict[str, int]:
-    """Drop what is older than that server time: trash, acks, tails of ended runs, and the
-    queue's log."""
-    statements = {
-        "trash": "DELETE FROM maestro_trash WHERE at < to_timestamp($1::float8)",
-        "acks": "DELETE FROM maestro_commands WHERE acked < to_timestamp($1::float8)",
-        "tails": "DELETE FROM maestro_tails WHERE at < to_timestamp($1::float8)",
-        "runs": "DELETE FROM maestro_runs WHERE ended < to_timestamp($1::float8)",
-        "hosts": "DELETE FROM maestro_hosts WHERE beat_at < to_timestamp($1::float8)",
-        "log": "DELETE FROM pgqueuer_log WHERE created < to_timestamp($1::float8)",
-    }
-    done = {
-        kind: connection.execute(sql, (older_than,)).rowcount for kind, sql in statements.items()
-    }
-    return done | {"tmp": 0, "dedupe": 0}
+OLD = {
+    "trash": "maestro_trash WHERE at",
+    "acks": "maestro_commands WHERE acked",
+    "tails": "maestro_tails WHERE at",
+    "runs": "maestro_runs WHERE ended",
+    "hosts": "maestro_hosts WHERE beat_at",
+    "log": "pgqueuer_log WHERE created",
+}
+SWEEP = 5000
+
+
+def sweep(connection: Connection, kind: str, older_than: float) -> int:
+    """Drop some rows that are older than that server time; less than SWEEP = no more are."""
+    table, _, when = OLD[kind].partition(" WHERE ")
+    return connection.execute(
+        f"DELETE FROM {table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM {table}"
+        f" WHERE {when} < to_timestamp($1::float8) LIMIT $2))",
+        (older_than, SWEEP),
+    ).rowcount

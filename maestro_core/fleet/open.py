@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 
 EXTRA = "maestro-tui[fleet]"
 
+PATIENCE = 15.0
+"""Seconds that one call waits for a server that is connected and does not answer. TCP notices a
+machine that is gone, not one that hangs with its connections open."""
+
 
 def host_of(bus: BusSettings) -> str:
     """The name of this agent root's consumer among those of the fleet."""
@@ -71,9 +75,11 @@ def target_of(layout: Layout, bus: BusSettings, environ: Mapping[str, str] | Non
 def open_link(
     layout: Layout, bus: BusSettings, *, read_only: bool = False, check: bool = True,
     clock: Clock | None = None, environ: Mapping[str, str] | None = None,
+    patience: float | None = PATIENCE,
 ) -> Link:  # fmt: skip
     """A live connection to a bus that has the schema of this program (`check`; without, it
-    may have any, and nothing is connected yet).
+    may have any, and nothing is connected yet). `patience`: seconds that one call may take,
+    None = as long as it takes.
 
     Raises:
         BusError: no server, libraries missing, not reachable, or another schema: in words.
@@ -83,7 +89,7 @@ def open_link(
     from maestro_core.fleet import schema
     from maestro_core.fleet.connect import Link
 
-    link = Link(target, clock or SystemClock(), read_only=read_only)
+    link = Link(target, clock or SystemClock(), read_only=read_only, patience=patience)
     if check:
         try:
             schema.check(link)

@@ -1,4 +1,5 @@
-"""The level state of a move: pauses, the emergency stop, circuits and back-off.
+"""The level state of a move: pauses, the emergency stop, circuits, back-off and a hold over all
+cadences (a usage limit, an overload, a refused sign-in).
 
 They go before the ticks, so that nothing runs where it was held, and are taken away from where
 they were after the last tick. What the other side says already is left as it is.
@@ -17,22 +18,24 @@ from maestro_core.consumer.gates import GateBook
 from maestro_core.control import markers
 from maestro_core.files import FileSystem
 from maestro_core.fleet.connect import Link
-from maestro_core.fleet.gates import FleetCircuits
+from maestro_core.fleet.gates import FLEET, FleetCircuits
 from maestro_core.fleet.markers import FleetMarkers
+from maestro_core.fleet.shared_gates import HOST_KINDS, SharedHolds
 from maestro_core.layout import NAME, Layout
-from maestro_core.models import CadenceState
+from maestro_core.models import CadenceState, Hold
 from maestro_core.observe.circuits import read_circuits
-from maestro_core.observe.documents import read_document
+from maestro_core.observe.documents import moment, read_document
 
 Note = dict[str, Any]
 
 
 class Level(Struct, frozen=True):
-    """What is held. Deadlines in `circuits` are steady epoch seconds."""
+    """What is held. Deadlines are steady epoch seconds."""
 
     pauses: dict[str, Note] = {}
     stop: Note | None = None
     circuits: dict[str, CadenceState] = {}
+    hold: Hold | None = None
 
 
 class Side(Protocol):
@@ -57,7 +60,8 @@ class FolderSide:
 
     def read(self) -> Level:
         stop = markers.read_note(self._fs, self._layout.emergency_stop)
-        return Level(self._pauses(), stop, self._circuits())
+        circuits, hold = self._gates()
+        return Level(self._pauses(), stop, circuits, hold)
 
     def _pauses(self) -> dict[str, Note]:
         try:
@@ -71,13 +75,20 @@ class FolderSide:
         }  # fmt: skip
         return {cadence: note for cadence, note in notes.items() if note is not None}
 
-    def _circuits(self) -> dict[str, CadenceState]:
+    def _gates(self) -> tuple[dict[str, CadenceState], Hold | None]:
         stored = read_circuits(
             read_document(self._fs, self._layout.circuit_open),
             read_document(self._fs, self._layout.gates),
-        ).states
+        )
         shift = self._clock.steady() - self._clock.wall()
-        return {name: _shifted(state, shift) for name, state in sorted(stored.items())}
+        states = {name: _shifted(state, shift) for name, state in sorted(stored.states.items())}
+        beat = stored.hold
+        if beat is None:
+            return states, None
+        until, since = moment(beat.until) or 0.0, moment(beat.since) or self._clock.wall()
+        hold = Hold(beat.kind, until + shift if until else 0.0, since + shift, beat.reason)
+        over = 0 < hold.until <= self._clock.steady()
+        return states, None if over else hold
 
     def add(self, level: Level) -> None:
         there = self.read()
@@ -90,6 +101,8 @@ class FolderSide:
         book.load(self._policy, afresh=False)
         for cadence, state in level.circuits.items():
             book.update(cadence, lambda old, new=state: new if old == CLOSED else old)  # type: ignore[misc]
+        if level.hold is not None and book.hold is None:
+            book.set_hold(level.hold)
         if book.dirty:
             raise OSError("; ".join(book.problems))
 
@@ -102,15 +115,19 @@ class FolderSide:
 
 
 class ServerSide:
-    """The rows that all consumers share."""
+    """The rows that all consumers share. A refused sign-in is that of one host: of this one."""
 
-    def __init__(self, link: Link, clock: Clock) -> None:
+    def __init__(self, link: Link, clock: Clock, host: str) -> None:
         self._markers = FleetMarkers(link)
         self._circuits = FleetCircuits(link, clock)
+        self._holds = SharedHolds(link, clock)
+        self._scopes = (FLEET, host)
 
     def read(self) -> Level:
         circuits = {name: state for name, state in self._circuits.items() if state != CLOSED}
-        return Level(self._markers.notes(), self._markers.stop(), circuits)
+        holds = [hold for scope, hold in self._holds.all().items() if scope in self._scopes]
+        hold = max(holds, key=lambda one: one.until or float("inf"), default=None)
+        return Level(self._markers.notes(), self._markers.stop(), circuits, hold)
 
     def add(self, level: Level) -> None:
         there = self.read()
@@ -124,6 +141,8 @@ class ServerSide:
                 cadence,
                 lambda old, new=state: new if old == CLOSED else old,  # type: ignore[misc]
             )
+        if level.hold is not None:
+            self._holds.set(self._scopes[level.hold.kind in HOST_KINDS], level.hold)
 
     def clear(self) -> None:
         for cadence in self._markers.notes():
@@ -131,6 +150,9 @@ class ServerSide:
         self._markers.clear()
         for cadence, _ in self._circuits.items():
             self._circuits.update(cadence, lambda _: CLOSED)
+        for scope, hold in self._holds.all().items():
+            if scope in self._scopes:
+                self._holds.lift(scope, hold)
 
 
 def _shifted(state: CadenceState, shift: float) -> CadenceState:

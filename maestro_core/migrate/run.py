@@ -17,10 +17,12 @@ from maestro_core.migrate.yard import Yard
 
 
 def migrate(
-    layout: Layout, link: Link, to: Direction, *, policy: BreakerPolicy, dry_run: bool = False,
-    clock: Clock | None = None, fs: FileSystem | None = None, tell: Tell = lambda _: None,
+    layout: Layout, link: Link, to: Direction, *, policy: BreakerPolicy, host: str,
+    dry_run: bool = False, clock: Clock | None = None, fs: FileSystem | None = None,
+    tell: Tell = lambda _: None,
 ) -> Report:  # fmt: skip
-    """Move the bus of this agent root, or go on with the move that is unfinished.
+    """Move the bus of this agent root, or go on with the move that is unfinished. `host` is its
+    name among those of the fleet.
 
     Raises:
         Busy: a consumer works on this agent root.
@@ -29,7 +31,7 @@ def migrate(
     """
     clock, fs = clock or SystemClock(), fs or OsFiles()
     yard = Yard(layout, fs, clock)
-    folders, server = FolderSide(layout, fs, clock, policy), ServerSide(link, clock)
+    folders, server = FolderSide(layout, fs, clock, policy), ServerSide(link, clock, host)
     if dry_run:
         return plan.rehearse(yard, link, to, folders, server)
     lock = Ownership.acquire(layout, what="migrate")

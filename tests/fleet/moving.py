@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from maestro_core.files import StrPath
 
 POLICY = BreakerPolicy()
+HOST = "test"
 OLD = 1_790_000_000.0
 """When the letters died and were thrown away."""
 
@@ -122,7 +123,7 @@ class Bench:
             parcels = [Parcel(one.tick, one.since) for one in folders.page(shelf)]
             assert depot.arrive(shelf, parcels) == {}
         side = FolderSide(self.layout, OsFiles(), self.clock, POLICY)
-        ServerSide(self.link, self.clock).add(side.read())
+        ServerSide(self.link, self.clock, HOST).add(side.read())
         depot.forget()
         side.clear()
         self.clear()
@@ -147,7 +148,8 @@ class Bench:
         write_json(
             self.layout.gates,
             {"cadences": {"inbox": {"failures": 3}, "memo": {"failures": 1, "next_allowed_at":
-             iso(now + 20)}}},
+             iso(now + 20)}}, "hold": {"kind": "quota", "until": iso(now + 600),
+             "since": iso(now), "reason": "usage limit"}},
         )  # fmt: skip
 
     def move(self, to: Direction, *, last: int | None = None, dry_run: bool = False) -> Report:
@@ -157,7 +159,7 @@ class Bench:
         link.steps = steps
         try:
             return migrate(
-                self.layout, link, to, policy=POLICY, dry_run=dry_run, clock=self.clock,
+                self.layout, link, to, policy=POLICY, host=HOST, dry_run=dry_run, clock=self.clock,
                 fs=MortalFiles(steps),
             )  # fmt: skip
         finally:
@@ -173,7 +175,7 @@ class Bench:
         """Of the folders and of the server."""
         return (
             FolderSide(self.layout, OsFiles(), self.clock, POLICY).read(),
-            ServerSide(self.link, self.clock).read(),
+            ServerSide(self.link, self.clock, HOST).read(),
         )
 
     def empty(self) -> None:

@@ -10,14 +10,16 @@ import pytest
 
 from maestro_core.consumer.ownership import Ownership
 from maestro_core.errors import Busy, Refused
+from maestro_core.files import OsFiles
 from maestro_core.fleet.hosts import Hosts
 from maestro_core.fleet.markers import FleetMarkers
 from maestro_core.fleet.moves import unfinished
 from maestro_core.migrate.move import Direction
 from maestro_core.migrate.run import migrate
+from maestro_core.migrate.yard import Yard
 from maestro_core.models import Beat, Stats, Tick
 from tests.core.cli_kit import Shell
-from tests.fleet.moving import FAILURE, OLD, POLICY, Bench, Killed, content, work
+from tests.fleet.moving import FAILURE, HOST, OLD, POLICY, Bench, Killed, content, work
 from tests.fleet.server import Database
 from tests.support import write_json, write_tick
 
@@ -35,7 +37,7 @@ def nothing(bench: Bench, side: Direction) -> bool:
         (bench.server(), bench.levels()[1]) if side == "server"
         else (bench.folders(), bench.levels()[0])
     )  # fmt: skip
-    return not (content(engine) or level.pauses or level.stop or level.circuits)
+    return not (content(engine) or level.pauses or level.stop or level.circuits or level.hold)
 
 
 def test_there_and_back_everything_is_as_it_was(bench: Bench) -> None:
@@ -63,6 +65,9 @@ def test_there_and_back_everything_is_as_it_was(bench: Bench) -> None:
         level.circuits["inbox"].open_until, abs=5
     )
     assert back.circuits["memo"].failures == 1
+    for hold in (there.hold, back.hold):
+        assert hold is not None
+        assert (hold.kind, hold.reason) == ("quota", "usage limit")
     ages = [view.since for shelf in ("dlq", "trash") for view in bench.folders().page(shelf)]  # type: ignore[arg-type]
     assert ages == pytest.approx([OLD, OLD + 1], abs=2)
 
@@ -119,7 +124,7 @@ def test_many_ticks_go_in_batches(bench: Bench, monkeypatch: pytest.MonkeyPatch)
     for to in ("server", "folders"):
         link = bench.database.link()
         report = migrate(
-            bench.layout, link, to, policy=POLICY,  # type: ignore[arg-type]
+            bench.layout, link, to, policy=POLICY, host=HOST,  # type: ignore[arg-type]
             tell=lambda report: told.append(report.moved["inbox"]),
         )  # fmt: skip
         assert (report.moved["inbox"], report.whole) == (35, True)
@@ -234,15 +239,15 @@ def test_an_unfinished_move_goes_first(bench: Bench, tmp_path: Path) -> None:
 
 
 def test_a_server_that_knows_nothing_of_the_move_is_another_one(bench: Bench) -> None:
+    note = {"move": "m", "to": "server", "server": "postgresql://another/one", "since": ""}
+    yard = Yard(bench.layout, OsFiles(), bench.clock)
     bench.furnish()
-    for last in count():
-        with pytest.raises(Killed):
-            bench.move("server", last=last)
-        if list(bench.layout.moving.glob("inbox/*")):
-            break
-    bench.empty()
-    with pytest.raises(Refused, match="knows nothing of the move"):
+    yard.shelves.prepare()
+    yard.remember(note)
+    yard.pick_up("inbox", ["keyed"])
+    with pytest.raises(Refused, match=r"knows nothing of the move .* postgresql://another/one"):
         bench.move("server")
+    assert yard.staged("inbox") == ["keyed"]
 
 
 # ---- the command -----------------------------------------------------------------------------
