@@ -36,8 +36,9 @@ OTHER_NAMES = (
 )
 """Further documented names that are no [consumer] setting."""
 
-RUN_NAMES = ("MAESTRO_CADENCE", "MAESTRO_TICK_ID", "MAESTRO_RUN_ID")
-"""Set for the processes of a run by the consumer; never settings."""
+OWN_NAMES = ("MAESTRO_CADENCE", "MAESTRO_TICK_ID", "MAESTRO_RUN_ID", "MAESTRO_WEB")
+"""Set by this program: for the processes of a run, and for a console that draws for a browser.
+Never settings."""
 
 LONGEST = 128 << 10
 """No system hands a longer value to a program."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from maestro_core.envfile import OTHER_NAMES, RUN_NAMES, EnvFile, flag
+from maestro_core.envfile import OTHER_NAMES, OWN_NAMES, EnvFile, flag
 from maestro_core.settings_convert import TYPES, accepted, suggestion
 from maestro_core.settings_read import MOST_FAULTS
 from maestro_core.settings_rules import RULES, Rule, is_bus
@@ -22,7 +22,7 @@ OVERRIDES = {PREFIX + name.upper(): name for name in TYPES["consumer"]}
 _BUS_RULE = Rule(
     'an address, as in "postgresql://user@host:5432/database", or "folders"', is_bus, secret=True
 )
-_KNOWN = {*OVERRIDES, *RUN_NAMES, *(name for name in OTHER_NAMES if name.startswith(PREFIX))}
+_KNOWN = {*OVERRIDES, *OWN_NAMES, *(name for name in OTHER_NAMES if name.startswith(PREFIX))}
 
 
 def overrides(env: EnvFile, environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import maestro_core
-from maestro_core.envfile import OPTIONAL_KEYS, OTHER_NAMES, REQUIRED_KEYS, RUN_NAMES, parse_env
+from maestro_core.envfile import OPTIONAL_KEYS, OTHER_NAMES, OWN_NAMES, REQUIRED_KEYS, parse_env
 from maestro_core.layout import Layout
 from maestro_core.settings import (
     BusSettings,
@@ -30,7 +30,7 @@ EXAMPLE = PROJECT / ".env.example"
 PAGE = PROJECT / "docs" / "settings.md"
 
 KNOWN = {*REQUIRED_KEYS, *OPTIONAL_KEYS, *OTHER_NAMES, *OVERRIDES}
-FROM_THE_SHELL = {*RUN_NAMES, "AGENT_ROOT", "AGENT_DIR"}
+FROM_THE_SHELL = {*OWN_NAMES, "AGENT_ROOT", "AGENT_DIR"}
 """Set by the caller or by the consumer for a run: they make no sense in a .env file."""
 
 

@@ -284,7 +284,9 @@ def test_what_is_probably_not_meant_is_a_warning(agent_root: Layout) -> None:
         "[cadence.x]\npermission_mode = 'yolo'\n",
         "A=1\nMAESTRO_POL_SECONDS=3\nA=2\nMAESTRO_PREFER_SUBSCRIPTION_AUTH=maybe\n",
     )
-    examined = examine_settings(agent_root, {"MAESTRO_RUN_ID": "r1", "MAESTRO_SOMETHING": "1"})
+    examined = examine_settings(
+        agent_root, {"MAESTRO_RUN_ID": "r1", "MAESTRO_WEB": "1", "MAESTRO_SOMETHING": "1"}
+    )
     assert examined.problems == ()
     said = "\n".join(examined.settings.warnings)
     assert "line 2: [cadence.x] permission_mode: is none of the known ones" in said
@@ -295,6 +297,7 @@ def test_what_is_probably_not_meant_is_a_warning(agent_root: Layout) -> None:
     assert "environment: MAESTRO_SOMETHING is no setting and is ignored" in said
     assert "MAESTRO_PREFER_SUBSCRIPTION_AUTH is neither yes nor no" in said
     assert "MAESTRO_RUN_ID" not in said
+    assert "MAESTRO_WEB" not in said
     assert examined.env.warnings == (".env line 3: A stands on line 1 too; the last one counts",)
 
 
