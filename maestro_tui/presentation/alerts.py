@@ -31,6 +31,8 @@ def standing(snapshot: Snapshot) -> dict[str, str]:
         found["stop"] = f"emergency stop by {stop.by or 'somebody'}{_because(stop.reason)}"
     if consumer.trouble is not None:
         found["trouble"] = f"trouble: {consumer.trouble}"
+    if consumer.settings_error is not None:
+        found["settings"] = f"settings refused: {consumer.settings_error}"
     for view in snapshot.cadences:
         found.update(_of_cadence(view, held=consumer.hold is not None))
     return found

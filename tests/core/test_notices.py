@@ -25,20 +25,12 @@ import pytest
 from maestro_core.clock import FakeClock, SystemClock
 from maestro_core.journal import Journal, read_journal
 from maestro_core.layout import Layout
-from maestro_core.models import HoldBeat
 from maestro_core.notices import hook
 from maestro_core.notices.hook import NotDelivered, post, run_command
 from maestro_core.notices.notice import Change, Notice, changes
 from maestro_core.notices.outbox import MOST_LINES, Outbox, quiet_until
 from maestro_core.notices.sender import Sender
 from maestro_core.notices.tap import NotingJournal
-from maestro_core.observe.snapshot import (
-    CadenceView,
-    ConsumerView,
-    MarkerView,
-    Snapshot,
-)
-from maestro_core.observe.transitions import transitions
 from maestro_core.settings import NoticeSettings, Settings
 from tests.core.consumer_kit import FAIL, Kit, always
 from tests.support import wait_until
@@ -563,66 +555,3 @@ def test_systemd_giving_up_is_told(agent_root: Layout, server: Server) -> None:
     assert done.returncode == 0, done.stderr
     assert [one["notices"][0]["kind"] for one in server.got] == ["consumer_gone"]
     assert read_journal(agent_root, limit=1)[0]["stage"] == "service_gone"
-
-
-# ---- between two snapshots -----------------------------------------------------------------
-
-
-def snapshot(**fields: Any) -> Snapshot:
-    return Snapshot(root="/agent", agent="a", at=fields.pop("at", 1000.0), **fields)
-
-
-def cadence(**fields: Any) -> Snapshot:
-    return snapshot(cadences=(CadenceView(name="memo", mode="escalate", **fields),))
-
-
-def consumer_is(word: Any, **fields: Any) -> Snapshot:
-    return snapshot(consumer=ConsumerView(word=word, **fields))
-
-
-HOLD = HoldBeat("quota", None, AT, "limit")
-AUTH = HoldBeat("auth", None, AT, "401")
-OPEN = {"state": "open", "open_until": 2000.0}
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "kinds"),
-    [
-        (cadence(), cadence(**OPEN), ["circuit_opened"]),
-        (cadence(**OPEN), cadence(**OPEN), []),
-        (cadence(**OPEN), cadence(state="half_open"), []),
-        (cadence(state="half_open"), cadence(**OPEN), []),
-        (cadence(state="half_open"), cadence(), ["circuit_closed"]),
-        (cadence(**OPEN), cadence(), ["circuit_closed"]),
-        (snapshot(), cadence(**OPEN), ["circuit_opened"]),
-        (cadence(dead=1), cadence(dead=4), ["dead_letter"]),
-        (cadence(dead=4), cadence(dead=1), []),
-        (consumer_is("live"), consumer_is("stale"), ["consumer_gone"]),
-        (consumer_is("live"), consumer_is("crashed"), ["consumer_crashed"]),
-        (consumer_is("stale"), consumer_is("crashed"), ["consumer_crashed"]),
-        (consumer_is("live"), consumer_is("stopped"), ["consumer_stopped"]),
-        (consumer_is("crashed"), consumer_is("live"), []),
-        (consumer_is("none"), consumer_is("stopped"), []),
-        (consumer_is("live"), consumer_is("live", hold=HOLD), ["quota"]),
-        (consumer_is("live", hold=HOLD), consumer_is("live", hold=AUTH), ["auth"]),
-        (consumer_is("live", hold=HOLD), consumer_is("live"), ["hold_lifted"]),
-        (consumer_is("live"), consumer_is("live", trouble="full"), ["trouble"]),
-        (consumer_is("live"), consumer_is("live", settings_error="x"), ["settings"]),
-        (snapshot(), snapshot(emergency_stop=MarkerView(None, None, None)), ["emergency_stop"]),
-        (snapshot(emergency_stop=MarkerView(None, None, None)), snapshot(),
-         ["emergency_stop_cleared"]),
-        (None, cadence(**OPEN), []),
-    ],
-)  # fmt: skip
-def test_transitions_between_two_snapshots(
-    before: Snapshot | None, after: Snapshot, kinds: list[str]
-) -> None:
-    found = transitions(before, after)
-    assert [one.kind for one in found] == kinds
-    assert all(one.text and one.at for one in found)
-
-
-def test_an_open_time_that_ran_out_between_two_snapshots_is_seen() -> None:
-    before = snapshot(at=1000.0, cadences=(CadenceView(name="m", mode="escalate", **OPEN),))  # type: ignore[arg-type]
-    after = snapshot(at=3000.0, cadences=(CadenceView(name="m", mode="escalate", **OPEN),))  # type: ignore[arg-type]
-    assert [one.kind for one in transitions(before, after)] == ["circuit_closed"]

@@ -74,6 +74,7 @@ def test_how_things_stand_when_the_console_opens_is_no_news() -> None:
         (with_consumer(word="stale"), "the consumer is gone: its heartbeat is STALE"),
         (with_consumer(word="crashed"), "the consumer is gone: it crashed or was killed"),
         (with_consumer(trouble="No space left"), "trouble: No space left"),
+        (with_consumer(settings_error="line 3"), "settings refused: line 3"),
         (replace(SNAPSHOT, emergency_stop=MarkerView(None, "ada", "loops")),
          "emergency stop by ada: loops"),
     ],
