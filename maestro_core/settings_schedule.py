@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
+LOCALTIME = Path("/etc/localtime")
 _DAY = 86400.0
 
 Cron = CronSim
@@ -121,18 +122,49 @@ def zone(name: str | None) -> tzinfo:
 
 
 def local_zone() -> tzinfo:
-    """This machine's zone with its daylight-saving rules, else today's offset from UTC."""
-    name = os.environ.get("TZ", "").removeprefix(":") or _linked_zone()
+    """What this process takes for local time: $TZ, else the machine's zone, each with its
+    daylight-saving rules; for a $TZ that names no zone today's offset from UTC."""
+    name = _zone_of_process()
+    if not name:
+        return machine_zone()
     try:
         return ZoneInfo(name)
     except (ValueError, KeyError, OSError):
         return datetime.now().astimezone().tzinfo or UTC
 
 
+def foreign_zone() -> str | None:
+    """The zone that $TZ names where it is another one than the machine's: launchd and systemd do
+    not know of it."""
+    name = _zone_of_process()
+    return name if name and name != _linked_zone() and zone_problem(name) is None else None
+
+
+def machine_zone() -> tzinfo:
+    """The machine's own zone, whatever $TZ says here."""
+    try:
+        return ZoneInfo(_linked_zone())
+    except (ValueError, KeyError, OSError):
+        return _copied_zone()
+
+
+def _zone_of_process() -> str:
+    return os.environ.get("TZ", "").removeprefix(":")
+
+
 def _linked_zone() -> str:
     """/etc/localtime is a link into a zoneinfo folder on macOS and on most Linux systems."""
     try:
-        target = str(Path("/etc/localtime").readlink())
+        target = str(LOCALTIME.readlink())
     except OSError:
         return ""
     return target.partition("zoneinfo/")[2]
+
+
+def _copied_zone() -> tzinfo:
+    """Elsewhere it is a copy of such a file; without one the machine's time is UTC."""
+    try:
+        with LOCALTIME.open("rb") as file:
+            return ZoneInfo.from_file(file)
+    except (OSError, ValueError):
+        return UTC

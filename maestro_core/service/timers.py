@@ -13,7 +13,7 @@ from maestro_core.schedule.systemd_times import on_calendar
 from maestro_core.service.job import Job
 from maestro_core.service.manager import Kind, Manager, Times
 from maestro_core.settings import Settings
-from maestro_core.settings_schedule import local_zone, zone
+from maestro_core.settings_schedule import foreign_zone, machine_zone, zone
 
 
 def timed(settings: Settings) -> list[str]:
@@ -48,9 +48,9 @@ def timer_jobs(
 def times(kind: Kind, settings: Settings, cadence: str, year: int | None = None) -> Times:
     """When its timer fires. Raises Inexpressible."""
     schedule = settings.cadences[cadence].schedule or ""
-    name = settings.schedules.time_zone
+    name = settings.schedules.time_zone or foreign_zone()
     tz: tzinfo = zone(name)
     begin = time.localtime().tm_year if year is None else year
     if kind == "systemd":
         return Times(systemd=tuple(on_calendar(schedule, tz, name, begin)))
-    return Times(launchd=launchd_times(schedule, tz, local_zone(), begin))
+    return Times(launchd=launchd_times(schedule, tz, machine_zone(), begin))

@@ -16,9 +16,11 @@ from pathlib import Path
 
 import pytest
 
+from maestro_core import settings_schedule
 from maestro_core.errors import Refused
 from maestro_core.files import OsFiles
 from maestro_core.layout import Layout
+from maestro_core.schedule.calendar import Inexpressible
 from maestro_core.service.identity import identity
 from maestro_core.service.install import bring
 from maestro_core.service.job import CONSUMER, TICK, Job
@@ -27,7 +29,7 @@ from maestro_core.service.manager import Manager, ManagerFailed, Times, make_man
 from maestro_core.service.plist import decode_plist, encode_plist, plist_problems
 from maestro_core.service.shell import Done, SystemShell
 from maestro_core.service.status import service_status, wanted_job
-from maestro_core.service.timers import timer_jobs
+from maestro_core.service.timers import timer_jobs, times
 from maestro_core.service.unit import command_line
 from maestro_core.settings import CadenceSettings, ScheduleSettings, Settings
 
@@ -510,3 +512,23 @@ def test_times_of_both_kinds_fit_their_manager(machine: Machine, tmp_path: Path)
     assert (b"<key>StartInterval</key>" in text) == (machine.kind == "launchd")
     assert b"enqueue" in text
     assert b"--due" in text
+
+
+def test_timers_of_a_shell_in_another_zone_name_it(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The managers go by the machine's time, the schedule means what the shell calls local."""
+    link = tmp_path / "localtime"
+    link.symlink_to("/usr/share/zoneinfo/Europe/Berlin")
+    monkeypatch.setattr(settings_schedule, "LOCALTIME", link)
+    monkeypatch.setenv("TZ", "America/New_York")
+    wanted = Settings(cadences={"memo": CadenceSettings(schedule="0 7 * * *")})
+    if machine.kind == "launchd":
+        with pytest.raises(Inexpressible, match="not by America/New_York"):
+            times("launchd", wanted, "memo", 2026)
+    else:
+        assert (
+            times("systemd", wanted, "memo", 2026).systemd[0] == "*-*-* 07:00:00 America/New_York"
+        )
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    assert times("systemd", wanted, "memo", 2026).systemd[0] == "*-*-* 07:00:00"

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
+from zoneinfo import TZPATH, ZoneInfo
 
 import pytest
 
-from maestro_core.settings_schedule import local_zone, next_due, schedule_problem
+from maestro_core import settings_schedule
+from maestro_core.settings_schedule import (
+    foreign_zone,
+    local_zone,
+    machine_zone,
+    next_due,
+    schedule_problem,
+)
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -62,3 +69,42 @@ def test_the_zone_comes_from_tz_or_from_the_system(monkeypatch: pytest.MonkeyPat
     assert local_zone() == ZoneInfo("America/New_York")
     monkeypatch.setenv("TZ", "Nowhere/Else")
     assert local_zone().utcoffset(datetime.now()) is not None
+
+
+def linked(folder: Path, zone: str) -> Path:
+    """An /etc/localtime as most systems have it."""
+    link = folder / "localtime"
+    link.symlink_to(f"/usr/share/zoneinfo/{zone}")
+    return link
+
+
+def test_the_machines_zone_is_not_that_of_a_shell(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(settings_schedule, "LOCALTIME", linked(tmp_path, "Asia/Tokyo"))
+    for value, foreign in (("Europe/Berlin", "Europe/Berlin"), ("Asia/Tokyo", None), ("", None),
+                           ("Nowhere/Else", None), (":UTC", "UTC")):  # fmt: skip
+        monkeypatch.setenv("TZ", value)
+        assert machine_zone() == ZoneInfo("Asia/Tokyo")
+        assert foreign_zone() == foreign
+
+
+def test_a_zone_that_was_copied_has_its_daylight_saving_rules(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("TZ", raising=False)
+    copy = tmp_path / "localtime"
+    monkeypatch.setattr(settings_schedule, "LOCALTIME", copy)
+    assert local_zone() is UTC  # as the C library has it
+    copy.write_bytes(b"no zone")
+    assert local_zone() is UTC
+    sources = [path for one in TZPATH if (path := Path(one, "Europe/Berlin")).exists()]
+    if not sources:
+        pytest.skip("no zone files on this machine")
+    copy.write_bytes(sources[0].read_bytes())
+    for month in (1, 7):
+        moment = datetime(2026, month, 1)
+        assert (
+            moment.replace(tzinfo=local_zone()).utcoffset()
+            == moment.replace(tzinfo=BERLIN).utcoffset()
+        )
