@@ -79,8 +79,8 @@ class Delivery:
     def _ask(self, command: Command) -> Ack:
         """Leave the command for the lock's holder, and look for its ack again and again."""
         path = self._layout.control / f"{command.id}.json"
-        for folder in (self._layout.control, self._layout.tmp):
-            self._fs.make_folder(folder)
+        folders = (self._layout.bus, self._layout.tmp, self._layout.control)
+        files.ensure_folders(self._fs, folders)
         files.publish(self._fs, self._layout.tmp, path, encode(command))
         begun, look = time.monotonic(), _SHORTEST_LOOK
         pause, told = threading.Event(), False

@@ -73,7 +73,7 @@ class Mailbox:
 
     def _store(self, ack: Ack) -> Path:
         path = self._layout.acks / f"{ack.id}.json"
-        self._fs.make_folder(self._layout.acks)
+        files.ensure_folders(self._fs, (self._layout.control, self._layout.acks))
         files.replace(self._fs, self._layout.tmp, path, encode(ack))
         return path
 

@@ -8,6 +8,7 @@ none. Raises BusError with a remedy.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +67,7 @@ def clear(layout: Layout, fs: FileSystem) -> Note | None:
 
 
 def _write(layout: Layout, fs: FileSystem, path: Path, note: Note) -> None:
-    for folder in (path.parent, layout.tmp):
-        fs.make_folder(folder)
+    files.ensure_folders(fs, (layout.bus.parent, layout.bus, layout.tmp, path.parent))
     text = json.dumps(note, indent=2, ensure_ascii=False) + "\n"
     files.replace(fs, layout.tmp, path, text.encode("utf-8", "backslashreplace"))
 
@@ -82,6 +82,8 @@ def _touch(fs: FileSystem, path: Path, cause: OSError) -> None:
             f"the emergency stop could not be engaged: {cause}",
             f"make the file {path} by hand, its content does not matter",
         ) from error
+    with suppress(OSError):  # it holds from now on, which is what counts; a power cut is worse luck
+        fs.flush_folder(path.parent)
 
 
 def _take_away(layout: Layout, fs: FileSystem, path: Path) -> Note | None:

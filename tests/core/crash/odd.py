@@ -8,6 +8,9 @@ from itertools import count
 
 import msgspec
 
+from maestro_core.clock import iso
+from maestro_core.control.commands import Ack
+from maestro_core.control.mailbox import Mailbox, encode
 from maestro_core.errors import BusError
 from maestro_core.models import Tick
 
@@ -16,6 +19,7 @@ from .disk import USUAL, CrashDisk, Image, Machine
 from .world import (
     GARBAGE,
     LAYOUT,
+    START,
     Broken,
     Fact,
     World,
@@ -303,6 +307,18 @@ def a_tick_that_is_withdrawn(machine: Machine) -> None:
     assert facts_on(world.disk.live()) == {"t1": Fact("trash")}
 
 
+def a_command_whose_answer_is_there_already(machine: Machine) -> None:
+    """It is not carried out again, and it goes: answers are pruned one day, and then it would."""
+    world = _world(machine, "command")
+    ack = Ack(id="c1", ok=True, at=iso(START), by_pid=1, outcomes=())
+    world.disk.make_folder(LAYOUT.acks)
+    world.disk.put(LAYOUT.acks / "c1.json", encode(ack))
+    if Mailbox(LAYOUT, world.disk, world.clock).pending():
+        raise Broken("an answered command would be carried out again")
+    if any(f"{LAYOUT.control}/c1.json" in dict(image) for image in world.disk.images()):
+        raise Broken("an answered command stays")
+
+
 HISTORIES: tuple[Callable[[Machine], None], ...] = (
     an_id_used_again_while_its_tick_is_claimed,
     an_id_used_again_while_its_claim_is_abandoned,
@@ -318,6 +334,7 @@ HISTORIES: tuple[Callable[[Machine], None], ...] = (
     a_discard_of_an_id_that_lies_in_the_trash,
     a_retry_that_is_taken_back,
     a_tick_that_is_withdrawn,
+    a_command_whose_answer_is_there_already,
 )
 
 

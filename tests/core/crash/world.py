@@ -293,7 +293,7 @@ def _command(world: World) -> None:
     actor = Actor("op", "cli")
     command = Command(id="c1", verb="lift_hold", targets=("*",), at=iso(START), actor=actor)
     path = LAYOUT.control / "c1.json"
-    files.ensure_folders(world.disk, (*_ABOVE, LAYOUT.control, LAYOUT.acks))
+    files.ensure_folders(world.disk, (*_ABOVE, LAYOUT.control))
     files.publish(world.disk, LAYOUT.tmp, path, encode(command))
 
 
@@ -314,7 +314,6 @@ def _paused(world: World) -> Facts | None:
 
 
 def _pause(world: World) -> None:
-    files.ensure_folders(world.disk, (*_ABOVE, LAYOUT.paused))
     if world.facts.get("pause") == Fact("paused"):
         markers.resume(LAYOUT, world.disk, "other")
     else:
