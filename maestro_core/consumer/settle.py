@@ -26,6 +26,9 @@ from maestro_core.settings import ConsumerSettings
 GIVEN_BACK = ("shutdown", "emergency_stop")
 """Outcomes that are not the tick's doing: it goes back as if it had not been claimed."""
 
+TRUSTED_HOLDS = 3
+"""Holds in a row whose end is believed to be when the CLI says."""
+
 LONGEST_GROWN_HOLD = 1800.0
 """Seconds: a hold without a named end doubles with each one in a row, up to this."""
 
@@ -156,14 +159,20 @@ class Settler:
 
     def _hold_all(self, result: RunResult, policy: FailurePolicy) -> None:
         now, wall = self._clock.steady(), self._clock.wall()
-        named = result.hold_until - wall
-        seconds = named if named > 0 else self._grown(policy.hold_seconds)
+        seconds = self._hold_length(result.hold_until - wall, policy)
         self._holds_in_a_row += 1
         reason = result.reason or policy.title
         hold = Hold(policy.hold_kind, now + min(seconds, LONGEST_HOLD), now, reason)
         self._gates.set_hold(hold)
         until = iso(wall + hold.until - now)
         self._journal.write("error", "hold_set", kind=hold.kind, reason=reason, until=until)
+
+    def _hold_length(self, named: float, policy: FailurePolicy) -> float:
+        """The time that the CLI named, as long as it keeps its word: one that is over again and
+        again and was not the end must not start runs one after the other."""
+        if named > 0 and self._holds_in_a_row < TRUSTED_HOLDS:
+            return named
+        return max(named, self._grown(policy.hold_seconds))
 
     def _grown(self, seconds: float) -> float:
         grown = seconds * 2.0 ** min(self._holds_in_a_row, 10)

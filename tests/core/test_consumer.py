@@ -416,6 +416,24 @@ def test_a_refused_key_holds_every_cadence_until_the_settings_change(tmp_path: P
     assert kit.stats.escalated == 15
 
 
+def test_an_end_that_is_named_again_and_again_and_is_none_starts_no_storm(tmp_path: Path) -> None:
+    kit = Kit(tmp_path)
+
+    def hit(_spec: RunSpec) -> tuple[float, RunResult]:
+        soon = kit.clock.wall() + 3
+        return 1.0, RunResult(
+            outcome="quota", exit_code=1, failure_class="quota", reason="x", hold_until=soon
+        )
+
+    kit.launcher.script = hit
+    kit.start()
+    kit.drop("memo")
+    kit.run_for(600)
+    assert len(kit.launcher.starts) == 4
+    kit.run_for(1800)
+    assert len(kit.launcher.starts) == 5
+
+
 def test_inline_cadences_go_on_during_a_hold(tmp_path: Path) -> None:
     inline = CadenceSettings(mode="inline", handler="heartbeat")
     kit = Kit(tmp_path, always(QUOTA), cadences={"beat": inline}).start()
