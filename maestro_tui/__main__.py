@@ -53,6 +53,11 @@ def _need_a_terminal() -> None:
             "the console needs a terminal",
             "without one: maestro-tui run, status, journal -f; over SSH: ssh -t",
         )
+    if os.environ.get("TERM") == "dumb":
+        raise Refused(
+            "the console needs a terminal that can draw, and TERM is dumb",
+            "here: maestro-tui status, journal -f; elsewhere: set TERM to what the terminal is",
+        )
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from maestro_tui.presentation import times
 from maestro_tui.presentation.cadence import countdown, history, last_run, usually
 from maestro_tui.presentation.cells import bar, choose, data, line
 from maestro_tui.presentation.columns import Column
-from maestro_tui.presentation.waits import AT_ONCE
+from maestro_tui.presentation.waits import AT_ONCE, Waits
 from maestro_tui.presentation.words import attention, cadence_look, outcome_look
 from maestro_tui.query import Fields
 
@@ -21,7 +21,7 @@ class Cadence(NamedTuple):
 
     view: CadenceView
     consumer: ConsumerView
-    waits: str = AT_ONCE
+    waits: Waits = AT_ONCE
     """What it waits for where it is not held itself."""
 
 

@@ -23,7 +23,7 @@ from maestro_tui.presentation.cells import (
     sparkline,
     spread,
 )
-from maestro_tui.presentation.waits import AT_ONCE
+from maestro_tui.presentation.waits import AT_ONCE, Waits
 from maestro_tui.presentation.words import cadence_look, outcome_look
 
 CARD_LINES = 4
@@ -44,7 +44,7 @@ class Countdown(NamedTuple):
 
 
 def countdown(
-    view: CadenceView, consumer: ConsumerView, now: float, waits: str = AT_ONCE
+    view: CadenceView, consumer: ConsumerView, now: float, waits: Waits = AT_ONCE
 ) -> Countdown:
     """What the third line of a card says: run time, time left of a hold, or what is next.
 
@@ -107,11 +107,11 @@ def _paused(view: CadenceView, now: float) -> str:
     return who + age + why
 
 
-def _what_is_next(view: CadenceView, now: float, waits: str) -> Countdown:
+def _what_is_next(view: CadenceView, now: float, waits: Waits) -> Countdown:
     if view.mode == "unregistered" and not view.prompt_exists:
         return Countdown(None, "warn", "its ticks go to the dead letters")
     if view.waiting:
-        return Countdown(None, "text" if waits == AT_ONCE else "warn", waits)
+        return Countdown(None, waits.style, waits.text)
     if view.next_due is None:
         return Countdown(
             None, "muted", "on demand" if not view.schedule else data(view.schedule, 40)
@@ -170,7 +170,7 @@ def counters(view: CadenceView, width: int) -> Text:
 
 def card(
     view: CadenceView, consumer: ConsumerView, now: float, width: int, *,
-    badge: Text | None = None, waits: str = AT_ONCE,
+    badge: Text | None = None, waits: Waits = AT_ONCE,
 ) -> list[Text]:  # fmt: skip
     """The four lines of a card, each exactly `width` cells."""
     look = cadence_look(view, consumer)
@@ -210,7 +210,7 @@ def _card_history(view: CadenceView, now: float, width: int) -> Text:
 
 
 def details(
-    view: CadenceView, consumer: ConsumerView, now: float, waits: str = AT_ONCE
+    view: CadenceView, consumer: ConsumerView, now: float, waits: Waits = AT_ONCE
 ) -> list[Text]:
     """Everything known of a cadence, its last runs included."""
     look, when = cadence_look(view, consumer), countdown(view, consumer, now, waits)

@@ -5,11 +5,21 @@ In short words for a card; `e` gives the whole chain.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from maestro_core.observe.explain import no_slot
 from maestro_core.observe.snapshot import CadenceView, Snapshot
 from maestro_tui.presentation import times
 
-AT_ONCE = "at the next pass"
+
+class Waits(NamedTuple):
+    """In words that follow on "waiting", and the style that says whether that is as it should."""
+
+    text: str
+    style: str = "text"
+
+
+AT_ONCE = Waits("at the next pass")
 
 _CONSUMERS = {
     "none": "until a consumer runs",
@@ -19,15 +29,15 @@ _CONSUMERS = {
 }
 
 
-def waits_for(snapshot: Snapshot, view: CadenceView) -> str:
+def waits_for(snapshot: Snapshot, view: CadenceView) -> Waits:
     """What comes before its next run: the first that stops all, its due time, a free slot."""
     if snapshot.emergency_stop is not None:
-        return "until the emergency stop is lifted"
+        return Waits("until the emergency stop is lifted", "bad")
     if snapshot.consumer.word != "live":
-        return _CONSUMERS[snapshot.consumer.word]
+        return Waits(_CONSUMERS[snapshot.consumer.word], "warn")
     if snapshot.consumer.trouble:
-        return "until the consumer is well"
+        return Waits("until the consumer is well", "bad")
     later = snapshot.later.get(view.name)
     if later is not None and later.count >= view.waiting:
-        return f"not before {times.face(later.next_at, snapshot.at)}"
-    return "for a free slot" if no_slot(snapshot, view) else AT_ONCE
+        return Waits(f"not before {times.face(later.next_at, snapshot.at)}")
+    return Waits("for a free slot") if no_slot(snapshot, view) else AT_ONCE

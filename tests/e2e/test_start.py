@@ -137,3 +137,11 @@ def test_without_a_terminal_it_says_so_and_draws_nothing(
     assert "the console needs a terminal" in done.stderr
     assert "maestro-tui run" in done.stderr
     assert not agent.layout.consumer_json.exists()
+
+
+def test_a_dumb_terminal_is_refused_with_what_works_there(agent: Agent) -> None:
+    words = ["-c", 'TERM=dumb exec "$@"', "sh", PROGRAM, "--root", agent.root, "--attach"]
+    with Terminal([SHELL, *words], env=agent.env) as terminal:
+        assert terminal.wait_exit() == 1
+        assert "TERM is dumb" in terminal.text()
+        assert "maestro-tui status" in terminal.text()

@@ -220,7 +220,7 @@ def test_a_waiting_cadence_says_what_it_waits_for(fields: dict[str, Any], words:
     view = CadenceView(name="a", mode="escalate", waiting=1)
     snapshot = replace(EMPTY, **({"consumer": LIVE} | fields))
     waits = waits_for(snapshot, view)
-    assert waits == words
+    assert waits.text == words
     assert words in card(view, snapshot.consumer, NOW, 60, waits=waits)[2].plain
 
 
