@@ -99,8 +99,9 @@ class AgentsApp(ViewsApp):
         line = message.line
         self.agents.take(line)
         if self._watchers and not self._is_open(line.root):
+            name = distinct_names(self.agents.lines.values())[line.root]
             now = self.backend.clock.steady()
-            self.alerts.see(line.root, line.name, standing_of_line(line), line.dead, now)
+            self.alerts.see(line.root, name, standing_of_line(line), line.dead, now)
         for screen in self.shown_screens():
             seen = getattr(screen, "seen", None)
             if seen is not None:

@@ -199,13 +199,26 @@ def agent_word(snapshot: Snapshot) -> AgentWord:
 
 
 def distinct_names(lines: Iterable[AgentLine]) -> dict[str, str]:
-    """Root -> name; the folder stands beside a name that several agents have."""
+    """Root -> name; beside a name that several agents have stands as much of the end of the path
+    as tells them apart."""
     found = list(lines)
     counts = Counter(line.name for line in found)
     return {
-        line.root: line.name if counts[line.name] == 1 else f"{line.name} ({Path(line.root).name})"
+        line.root: line.name
+        if counts[line.name] == 1
+        else f"{line.name} ({_end_of_path(line.root, [one.root for one in found])})"
         for line in found
     }
+
+
+def _end_of_path(root: str, roots: Iterable[str]) -> str:
+    """The shortest end of `root` that no other one has."""
+    parts = Path(root).parts
+    others = [Path(one).parts for one in roots if one != root]
+    for length in range(1, len(parts)):
+        if all(one[-length:] != parts[-length:] for one in others):
+            return str(Path(*parts[-length:]))
+    return root
 
 
 def line_document(line: AgentLine) -> dict[str, Any]:

@@ -57,7 +57,7 @@ class Systemd:
 
     def tick_job(self, cadence: str, times: Times) -> Job:
         name = f"{TICK}{cadence}"
-        title = f"{cadence} of {self.identity.root.name}"
+        title = f"{cadence} of {self.identity.root}"
         words = self.identity.command("enqueue", cadence, "--due", "--source", "systemd")
         service = [
             ("Type", "oneshot"),
@@ -96,7 +96,7 @@ class Systemd:
             ("KillMode", "mixed"),
         ]
         unit = [
-            ("Description", sentence(f"maestro-tui consumer of {self.identity.root.name}")),
+            ("Description", sentence(f"maestro-tui consumer of {self.identity.root}")),
             ("StartLimitIntervalSec", f"{STARTS_WITHIN}"),
             ("StartLimitBurst", f"{STARTS}"),
             ("OnFailure", f"{self.base(_GONE_UNIT)}.service"),

@@ -167,6 +167,12 @@ def test_the_folder_stands_beside_a_name_that_two_agents_have(tmp_path: Path) ->
     assert [*names.values()] == ["atlas (a)", "atlas (b)", "c"]
 
 
+def test_agents_in_folders_of_the_same_name_are_told_apart(tmp_path: Path) -> None:
+    roots = [agent(tmp_path / user / "agent").root for user in ("ada", "bob/x", "bob/y")]
+    names = distinct_names(AgentReader(str(root)).read() for root in roots)
+    assert [*names.values()] == ["agent (ada/agent)", "agent (x/agent)", "agent (y/agent)"]
+
+
 # ---- the command line ----------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.agent import Agent
+from tests.e2e.terminal import PROGRAM
 from tests.e2e.test_wire_terminal import Recorder, assert_only_known, console
 from tests.support import wait_until
 
@@ -70,3 +71,16 @@ def test_what_stands_already_is_no_call_and_the_setting_leaves_the_bell_alone(ag
         terminal.send(signal.SIGTERM)
         terminal.wait_exit()
     assert CALL.search(terminal.raw) is None
+
+
+def test_on_the_board_of_all_each_agent_calls_by_its_name(agent: Agent, tmp_path: Path) -> None:
+    (tmp_path / "two").mkdir()
+    other = Agent(tmp_path / "two" / "boreas")
+    argv = [PROGRAM, "--root", agent.root, "--root", other.root]
+    with other.daemon() as daemon, Recorder(argv, env=agent.env, columns=110, rows=30) as terminal:
+        terminal.wait_for(r"boreas.*(?:idle|live|daemon)")
+        daemon.kill()
+        wait_until(lambda: "the consumer is gone" in called(terminal), 40, "the call")
+        terminal.send(signal.SIGTERM)
+        terminal.wait_exit()
+    assert called(terminal) == "maestro: boreas: the consumer is gone: its heartbeat is STALE"
