@@ -83,4 +83,4 @@ def test_on_the_board_of_all_each_agent_calls_by_its_name(agent: Agent, tmp_path
         wait_until(lambda: "the consumer is gone" in called(terminal), 40, "the call")
         terminal.send(signal.SIGTERM)
         terminal.wait_exit()
-    assert called(terminal) == "maestro: boreas: the consumer is gone: its heartbeat is STALE"
+    assert called(terminal) == "boreas: the consumer is gone: it crashed or was killed"
