@@ -67,7 +67,9 @@ class Flights:
         return sum(1 for one in self._by_cadence.values() if one.kind == "session")
 
     def running(self) -> tuple[Running, ...]:
-        return tuple(one.work.running() for one in self if one.work is not None)
+        """Not those that have ended and only wait for the bus to hear of it."""
+        works = [one.work for one in self if one.work is not None and one.result is None]
+        return tuple(work.running() for work in works)
 
     def stop(self, kind: StopKind, *, run_id: str | None = None, at_once: bool = False) -> bool:
         """Begin to end one run, or all of them; True when there was one."""

@@ -18,9 +18,9 @@ from maestro_core.consumer.ports import SettingsSource
 from maestro_core.control.mailbox import Mailbox
 from maestro_core.errors import BusError
 from maestro_core.files import FileSystem
-from maestro_core.fleet.engine import PostgresEngine
 from maestro_core.fleet.feed import Listener
 from maestro_core.fleet.hosts import Hosts
+from maestro_core.fleet.intake import HostEngine
 from maestro_core.fleet.mailbox import FleetMailbox
 from maestro_core.fleet.markers import FleetMarkers
 from maestro_core.fleet.open import PATIENCE, host_of, open_link
@@ -50,10 +50,11 @@ def fleet_bus(place: Place) -> Bus:
     hosts = Hosts(link, host, place_of(layout, place.fs))
     hosts.take(bus.lease_seconds)
     place.closing.callback(_leave, hosts)
-    engine = PostgresEngine(
-        link, clock=clock, host=host, per_cadence=bus.per_cadence, lease=bus.lease_seconds,
-        runs_here=lambda cadence: cadence in labels.names(),
+    engine = HostEngine(
+        link, layout, place.fs, clock=clock, host=host, per_cadence=bus.per_cadence,
+        lease=bus.lease_seconds, runs_here=lambda cadence: cadence in labels.names(),
     )  # fmt: skip
+    place.closing.callback(engine.close_inbox)
     listener = Listener(link.target, clock, place.tell, payloads=_HINTS, quiet=_QUIET)
     place.closing.callback(listener.close)
     voice = Voice(hosts, Tails(hosts, layout.root, place.redact), labels.names, place.run_row)

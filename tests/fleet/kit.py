@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from maestro_core.errors import BusError
 from maestro_core.fleet.connect import Row
 from maestro_core.fleet.engine import PostgresEngine
 from maestro_core.models import TickView
@@ -17,8 +18,8 @@ LEASE = 6
 class Mini(Agent):
     """One host."""
 
-    def __init__(self, root: Path, url: str, *, extra: str = "") -> None:
-        self._bus = f'[bus]\nurl = "{url}"\nhost = "{root.name}"\nlease_seconds = {LEASE}\n{extra}'
+    def __init__(self, root: Path, url: str, *, lease: int = LEASE) -> None:
+        self._bus = f'[bus]\nurl = "{url}"\nhost = "{root.name}"\nlease_seconds = {lease}\n'
         super().__init__(root)
 
     def settings(self, text: str) -> None:
@@ -37,8 +38,8 @@ class Fleet:
         self.folder = folder
         self.engine = PostgresEngine(database.link(), host="looker-on")
 
-    def host(self, name: str, *cadences: str, extra: str = "") -> Mini:
-        mini = Mini(self.folder / name, self.database.url, extra=extra)
+    def host(self, name: str, *cadences: str, lease: int = LEASE) -> Mini:
+        mini = Mini(self.folder / name, self.database.url, lease=lease)
         for cadence in cadences:
             mini.cadence(cadence, "ok", seconds=0)
         return mini
@@ -54,6 +55,13 @@ class Fleet:
     def where(self, tick_id: str) -> str | None:
         view: TickView | None = self.engine.find(tick_id)
         return view.where if view else None
+
+    def settled(self, tick_id: str) -> bool:
+        """Whether it is done and gone; False also while the server is away."""
+        try:
+            return self.where(tick_id) is None
+        except BusError:
+            return False
 
     def runs(self) -> list[tuple[str, str, str]]:
         """(host, cadence, tick) of every run that ended, oldest first."""

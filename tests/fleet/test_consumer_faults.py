@@ -1,0 +1,118 @@
+"""Consumers as real processes while their server or they themselves are gone: what runs is
+finished and settled later, nothing runs twice at once, and each says what is wrong."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from maestro_core.models import Tick
+from tests.fleet.kit import Fleet
+from tests.fleet.server import Database, Server
+from tests.support import wait_until
+
+pytestmark = [pytest.mark.xdist_group("postgresql"), pytest.mark.e2e, pytest.mark.slow]
+
+PATIENCE = 60.0
+
+
+@pytest.fixture
+def fleet(database: Database, tmp_path: Path) -> Fleet:
+    return Fleet(database, tmp_path)
+
+
+@pytest.fixture
+def running(server: Server, database: Database) -> Iterator[Server]:
+    """The server, which runs again at the end whatever the test did to it."""
+    assert database.server is server, "its teardown comes after ours"
+    yield server
+    if server._process is None:
+        server.start()
+
+
+def test_a_run_goes_on_while_the_server_is_away_and_is_settled_later(
+    running: Server, fleet: Fleet
+) -> None:
+    one = fleet.host("one", "memo", lease=120)
+    one.cadence("memo", "ok", seconds=3)
+    fleet.engine.enqueue(Tick(id="a", cadence="memo"))
+    with one.daemon() as process:
+        wait_until(lambda: one.beat().get("running"), PATIENCE, "a run")
+        running.stop(signal.SIGQUIT)
+        wait_until(lambda: "cannot be reached" in (one.beat().get("trouble") or ""), PATIENCE)
+        wait_until(lambda: one.runs("memo") == ["ok"], PATIENCE, "the run to end meanwhile")
+        assert process.poll() is None
+        running.start()
+        wait_until(lambda: fleet.settled("a"), PATIENCE, "the tick to be settled")
+        wait_until(lambda: one.beat().get("trouble") is None, PATIENCE, "the trouble to be over")
+        wait_until(lambda: len(fleet.runs()) == 1, PATIENCE, "the run to be told of")
+        fleet.engine.enqueue(Tick(id="b", cadence="memo"))
+        wait_until(lambda: fleet.settled("b"), PATIENCE, "the next tick")
+    assert one.runs("memo") == ["ok", "ok"]
+
+
+def test_a_silent_bus_ends_what_runs_before_the_lease_is_over(
+    running: Server, fleet: Fleet
+) -> None:
+    one = fleet.host("one")
+    one.cadence("memo", "ok", seconds=300)
+    fleet.engine.enqueue(Tick(id="a", cadence="memo"))
+    with one.daemon():
+        wait_until(lambda: one.beat().get("running"), PATIENCE, "a run")
+        running.stop(signal.SIGQUIT)
+        one.wait_stage("lease_runs_out", "memo")
+        wait_until(lambda: not one.beat()["running"], PATIENCE, "the run to be ended")
+        one.cadence("memo", "ok", seconds=0)
+        running.start()
+        wait_until(lambda: fleet.settled("a"), PATIENCE, "the tick to run again")
+    assert one.runs("memo") == ["shutdown", "ok"]
+
+
+def test_the_tick_of_a_killed_consumer_runs_elsewhere_after_its_lease(fleet: Fleet) -> None:
+    one, two = fleet.host("one"), fleet.host("two", "memo")
+    one.cadence("memo", "ok", seconds=300)
+    fleet.engine.enqueue(Tick(id="a", cadence="memo"))
+    with one.daemon() as process:
+        wait_until(lambda: one.beat().get("running"), PATIENCE, "a run")
+        with two.daemon():
+            process.kill()
+            process.wait()
+            two.wait_stage("recovered", "memo")
+            wait_until(lambda: ("two", "memo", "a") in fleet.runs(), PATIENCE, "it to run there")
+    [row] = [line for line in two.journal() if line["stage"] == "recovered"]
+    assert (row["attempt"], row["recoveries"]) == (1, 1)
+
+
+def test_a_consumer_that_comes_back_takes_its_own_claims_over_at_once(fleet: Fleet) -> None:
+    one = fleet.host("one", lease=600)
+    one.cadence("memo", "ok", seconds=300)
+    fleet.engine.enqueue(Tick(id="a", cadence="memo"))
+    with one.daemon() as process:
+        wait_until(lambda: one.beat().get("running"), PATIENCE, "a run")
+        process.kill()
+        process.wait()
+    one.cadence("memo", "ok", seconds=0)
+    with one.daemon():
+        wait_until(lambda: fleet.settled("a"), PATIENCE, "the tick to run again")
+    assert one.runs("memo") == ["orphaned", "ok"]
+
+
+def test_a_frozen_consumer_is_fenced_when_it_thaws(fleet: Fleet) -> None:
+    one, two = fleet.host("one"), fleet.host("two", "memo")
+    one.cadence("memo", "ok", seconds=300)
+    fleet.engine.enqueue(Tick(id="a", cadence="memo"))
+    with one.daemon() as process:
+        wait_until(lambda: one.beat().get("running"), PATIENCE, "a run")
+        process.send_signal(signal.SIGSTOP)
+        try:
+            with two.daemon():
+                wait_until(lambda: fleet.settled("a"), PATIENCE, "it to run elsewhere")
+        finally:
+            process.send_signal(signal.SIGCONT)
+        one.wait_stage("claim_lost", "memo")
+        wait_until(lambda: not one.beat()["running"], PATIENCE, "its run to be ended")
+    assert [host for host, _, _ in fleet.runs()].count("two") == 1
+    assert fleet.counts() == (0, 0, 0)
