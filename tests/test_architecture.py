@@ -54,7 +54,7 @@ DOWNWARD = {
     "notices": {"base"},
     "consumer": {"base", "bus", "session", "schedule", "control", "doctor", "notices"},
     "observe": {"base", "bus", "session", "consumer", "notices"},
-    "doctor": {"base", "bus", "session", "consumer", "observe", "service"},
+    "doctor": {"base", "bus", "session", "consumer", "observe", "service", "fleet"},
     "demo": {"base", "bus", "session"},
     "cli": {
         "base",

@@ -60,6 +60,13 @@ class Target(Struct, frozen=True):
     __str__ = __repr__
 
     @property
+    def verified(self) -> bool:
+        """Whether nobody on the way can read or change it: a checked certificate, or no way."""
+        host = str(self._parts.get("host") or "/")
+        near = host in ("localhost", "::1") or host.startswith(("/", "127."))
+        return near or self._parts.get("sslmode") in ("verify-ca", "verify-full")
+
+    @property
     def connect_seconds(self) -> int:
         """How long one try to connect may take; libpq knows nothing below 2."""
         given = str(self._parts.get("connect_timeout", ""))

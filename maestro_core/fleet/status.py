@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -42,9 +43,11 @@ class BusStatus(Struct, frozen=True):
         }
 
 
-def read_status(layout: Layout, bus: BusSettings) -> BusStatus:
+def read_status(
+    layout: Layout, bus: BusSettings, environ: Mapping[str, str] | None = None
+) -> BusStatus:
     """Raises BusError when libraries are missing, SettingsError for a useless address."""
-    link = open_link(layout, bus, read_only=True, check=False)
+    link = open_link(layout, bus, read_only=True, check=False, environ=environ)
     try:
         found = schema.state(link)
         if found.words is not None:

@@ -43,6 +43,30 @@ def test_install_and_status(server: Server, fleet: Fleet, desk: Mini, tmp_path: 
     assert bare.attempt("--read-only", "bus", "install").returncode == 1
 
 
+def test_a_database_role_that_may_only_read(server: Server, fleet: Fleet, desk: Mini) -> None:
+    fleet.rows("SELECT 1")
+    server.admin("DROP ROLE IF EXISTS looker", "CREATE ROLE looker LOGIN")
+    fleet.engine.link.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO looker")
+    desk.env["MAESTRO_BUS"] = fleet.database.url.replace("maestro@", "looker@")
+    assert desk.json("bus", "status")["problem"] is None
+    refused = desk.attempt("pause", "memo")
+    assert (refused.returncode, "the database role may not do that" in refused.stderr) == (1, True)
+    fleet.engine.link.execute("DROP OWNED BY looker")
+
+
+def test_the_doctor_looks_at_the_server(fleet: Fleet, desk: Mini) -> None:
+    def said() -> str:
+        checks = json.loads(desk.attempt("doctor", "bus.server", "--json").stdout)
+        [one] = checks["findings"]
+        return f"{one['status']}: {one['detail']}"
+
+    assert said().startswith("ok: postgresql://maestro@127.0.0.1")
+    desk.env["MAESTRO_BUS"] = "postgresql://127.0.0.1:1/none"
+    assert "cannot be reached" in said()
+    desk.env["MAESTRO_BUS"] = "folders"
+    assert said().startswith("skip")
+
+
 def test_acts_need_no_consumer(fleet: Fleet, desk: Mini) -> None:
     made = desk.attempt("enqueue", "memo", "--dedupe-key", "k", "--priority", "2")
     tick_id = made.stdout.strip()

@@ -16,6 +16,7 @@ from maestro_core.doctor.checks import (
     processes,
     prompts,
     queue,
+    server,
     terminal,
     timers,
 )
@@ -30,6 +31,7 @@ CHECKS: tuple[Check, ...] = (
     *timers.CHECKS,
     *prompts.CHECKS,
     *bus.CHECKS,
+    *server.CHECKS,
     *disk.CHECKS,
     *consumer.CHECKS,
     *consoles.CHECKS,
