@@ -29,6 +29,8 @@ class Watch:
         self._owner = owner
         self._wall = wall
         self._indexing = False
+        self._told = True
+        """Nothing of the index is left to be drawn, its end included."""
 
     @property
     def counting(self) -> bool:
@@ -51,7 +53,8 @@ class Watch:
             self.arrivals.grew(before, self._wall())
         if change != "same":
             self.index()
-        dirty = self._count() or self._indexing or said != (self.file.state, self.file.trouble)
+        busy, self._told = not self._told, not self._indexing
+        dirty = self._count() or busy or said != (self.file.state, self.file.trouble)
         return dirty or change != "same", change == "restarted"
 
     def _count(self) -> bool:
@@ -65,7 +68,7 @@ class Watch:
     def index(self) -> None:
         """See to it that the index is made up to the end."""
         if not self._indexing and not self.file.indexed:
-            self._indexing = True
+            self._indexing, self._told = True, False
             self._owner.run_worker(self._slices(), group="log-index", exit_on_error=False)
 
     async def _slices(self) -> None:

@@ -62,6 +62,16 @@ async def test_it_opens_at_the_tail_and_follows(path: Path) -> None:
         assert "line 95 of 105 · 100%" in shown(view)[-1]
 
 
+async def test_the_end_of_counting_is_drawn(path: Path) -> None:
+    path.write_bytes(numbered(0, 300_000))
+    view = LogView(path)
+    async with running(view):
+        assert view.look(), "nothing changed but that all lines are counted now"
+        view.draw()
+        assert "of 300,000" in shown(view)[-1]
+        assert not view.look()
+
+
 async def test_scrolling_up_pauses_and_counts_what_one_misses(path: Path) -> None:
     view = LogView(path)
     async with running(view) as pilot:
