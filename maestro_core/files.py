@@ -279,12 +279,6 @@ def give_name(fs: FileSystem, source: StrPath, path: StrPath) -> bool:
     return False
 
 
-def ensure_folder(fs: FileSystem, path: StrPath) -> None:
-    """Make a folder durably where there is none."""
-    if not fs.exists(path):
-        ensure_folders(fs, (path,))
-
-
 def ensure_folders(fs: FileSystem, folders: Iterable[StrPath]) -> None:
     """These exist, durably, given parents first. Flushed even if they are there: whoever made
     them may have been stopped before that."""

@@ -18,8 +18,7 @@ def begin(
 ) -> None:
     """Remember `now` for each cadence whose schedule is new or changed. Raises OSError."""
     book, name = ScheduleBook(layout, fs), settings.schedules.time_zone
-    for folder in (layout.bus, layout.tmp, layout.schedule):
-        files.ensure_folder(fs, folder)
+    files.ensure_folders(fs, (layout.bus, layout.tmp, layout.schedule))
     with fs.lock(layout.schedule_lock):
         for cadence in cadences:
             schedule = settings.cadences[cadence].schedule or ""

@@ -49,7 +49,7 @@ class ScheduleBook:
     def _set_aside(self, cadence: str) -> None:
         """A folder, a pipe or a link in a record's place would stand in the way of every write."""
         aside = f"schedule-{cadence}.json.{files.temp_name()}"
-        files.ensure_folder(self._fs, self._layout.quarantine)
+        self._fs.make_folder(self._layout.quarantine)
         self._fs.rename(self.path(cadence), self._layout.quarantine / aside)
 
     def write(self, cadence: str, record: Record) -> None:
@@ -64,8 +64,8 @@ class ScheduleBook:
             "covered": record.covered,
         }
         data = msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
-        for folder in (self._layout.bus, self._layout.tmp, self._layout.schedule):
-            files.ensure_folder(self._fs, folder)
+        folders = (self._layout.bus, self._layout.tmp, self._layout.schedule)
+        files.ensure_folders(self._fs, folders)
         files.replace(self._fs, self._layout.tmp, self.path(cadence), data)
 
     def forget(self, cadence: str) -> None:

@@ -48,8 +48,7 @@ def fire(
     if producer == "consumer":
         note = f'nothing added: the consumer itself enqueues {cadence} (producer = "consumer")'
         return Fired(None, note=note)
-    for folder in (layout.bus, layout.tmp, layout.schedule):
-        files.ensure_folder(disk, folder)
+    files.ensure_folders(disk, (layout.bus, layout.tmp, layout.schedule))
     with disk.lock(layout.schedule_lock):
         return _fire(layout, disk, settings, cadence, source, now, outlet)
 

@@ -77,8 +77,7 @@ class StartBook:
     def _write(self, starts: list[Start]) -> None:
         document: dict[str, Any] = {"starts": msgspec.to_builtins(starts[-KEPT:])}
         data = msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
-        for folder in (self._layout.bus, self._layout.tmp):
-            files.ensure_folder(self._fs, folder)
+        files.ensure_folders(self._fs, (self._layout.bus, self._layout.tmp))
         files.replace(self._fs, self._layout.tmp, self._path, data)
 
 
