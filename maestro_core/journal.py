@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -69,10 +69,26 @@ def read_page(
     `contains` is looked for in every name and value, whatever its case. With `operators`
     the operators' acts are merged in by time (stage `operator`).
     """
+    source = backwards(layout, operators=operators)
+    return filtered(source, limit=limit, cadence=cadence, level=level, contains=contains)
+
+
+def backwards(layout: Layout, *, operators: bool, journal: bool = True) -> Iterator[Entry | None]:
+    """Entries newest first, of the journal and/or of operators.jsonl; None for a line that is
+    no object."""
+    if not operators:
+        return _journal_backwards(layout)
+    return _merged(layout) if journal else _operators_backwards(layout)
+
+
+def filtered(
+    source: Iterable[Entry | None], *, limit: int, cadence: str | None = None,
+    level: str | None = None, contains: str | None = None,
+) -> JournalPage:  # fmt: skip
+    """The newest `limit` of these (newest first) that pass; see `read_page`."""
     broken = 0
     entries: list[Entry] = []
     matches = _matcher(cadence, level, contains)
-    source = _merged(layout) if operators else _journal_backwards(layout)
     for entry in source:
         if len(entries) >= limit:
             break

@@ -182,6 +182,8 @@ class Running(Struct, frozen=True):
     attempt: int = 1
     activity: str | None = None
     """What its output says it is doing ("tool Bash", "retry 4 of 10, 529"); None = unknown."""
+    host: str | None = None
+    """Where it runs, of a fleet; None = here."""
 
 
 class CadenceBeat(Struct, frozen=True):
@@ -284,3 +286,5 @@ class RunRow(Struct, frozen=True, kw_only=True):
     pid: int | None
     duration: float | None
     """Seconds, None while it runs."""
+    host: str | None = None
+    """Where it ran, of a fleet; None = here."""

@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 from maestro_core.doctor.finding import Finding
 from maestro_core.models import CadenceWord, Failure, Running, Stats
 from maestro_core.observe.agents import AgentWord
-from maestro_core.observe.snapshot import ConsumerWord, CountsView
+from maestro_core.observe.snapshot import ConsumerWord, CountsView, HostWord
 from maestro_core.settings import CadenceSettings, ConsumerSettings
 from maestro_core.settings_types import (
     BusSettings,
@@ -152,6 +152,7 @@ class Run(Struct):
     reason: str | None
     pid: int | None
     duration: float | None
+    host: str | None
 
 
 class Cadence(Struct):
@@ -174,7 +175,42 @@ class Cadence(Struct):
     usual_seconds: float | None
     running: Running | None
     prompt_exists: bool
+    hosts: list[str]
     last_run: Run | None
+
+
+class Host(Struct):
+    """A host of a fleet; times on the clock of who asks."""
+
+    host: str
+    state: HostWord
+    beat_age_seconds: float | None
+    clock_ahead_seconds: float
+    here: bool
+    beat_at: Time | None
+    cadences: list[str]
+    running: list[Running]
+    pid: int | None
+    mode: str | None
+    version: str | None
+    started_at: Time | None
+    settings_error: str | None
+    trouble: str | None
+    stats: Stats | None
+    hold: HoldState | None
+    address: str
+    root: str
+
+
+class Fleet(Struct):
+    """The server that a fleet shares. `away` says why all is as it was at `seen_at`."""
+
+    server: str
+    here: str
+    away: str | None
+    seen_at: Time | None
+    stopped_here: Marker | None
+    hosts: list[Host]
 
 
 class Status(Struct):
@@ -191,6 +227,7 @@ class Status(Struct):
     running: list[Running]
     cadences: list[Cadence]
     problems: list[str]
+    fleet: Fleet | None
     settled: bool
 
 
@@ -209,6 +246,7 @@ class AgentStatus(Struct, kw_only=True):
     running: list[Running] = []
     cadences: list[Cadence] = []
     problems: list[str] = []
+    fleet: Fleet | None = None
     settled: bool = True
 
 

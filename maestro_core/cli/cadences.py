@@ -9,8 +9,8 @@ from maestro_core.cli import documents
 from maestro_core.cli.main import Context
 from maestro_core.cli.output import printer_for
 from maestro_core.cli.words import NONE, age, clock_time, span, stored_age
-from maestro_core.observe.reader import SnapshotReader
 from maestro_core.observe.snapshot import CadenceView, Snapshot
+from maestro_core.wiring.view import reader_of
 
 HEADINGS = ("CADENCE", "STATE", "FAILURES", "WAITING", "DEAD", "LAST RUN", "LAST 20", "USUAL",
             "NEXT DUE", "WHY")  # fmt: skip
@@ -23,7 +23,7 @@ def configure(parser: argparse.ArgumentParser, _name: str) -> None:
 def run(arguments: argparse.Namespace, context: Context) -> int:
     layout = context.layout()
     printer = printer_for(layout)
-    snapshot = SnapshotReader(layout, whole=True).read()
+    snapshot = reader_of(layout, whole=True).read()
     if arguments.json:
         printer.document({"cadences": [documents.cadence(view) for view in snapshot.cadences]})
         return 0
@@ -43,7 +43,7 @@ def rows(snapshot: Snapshot) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
 def _row(view: CadenceView, now: float) -> tuple[str, ...]:
     return (
         view.name,
-        "running" if view.running else view.state,
+        _state(view),
         f"{view.failures}/{view.threshold}" if view.failures else NONE,
         str(view.waiting),
         str(view.dead),
@@ -53,6 +53,13 @@ def _row(view: CadenceView, now: float) -> tuple[str, ...]:
         clock_time(view.next_due, now),
         why(view, now),
     )
+
+
+def _state(view: CadenceView) -> str:
+    """`running on mini-2`, where a fleet runs it."""
+    if view.running is None:
+        return view.state
+    return f"running on {view.running.host}" if view.running.host else "running"
 
 
 def why(view: CadenceView, now: float) -> str:

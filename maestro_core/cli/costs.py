@@ -12,7 +12,8 @@ from maestro_core.cli.parse import count
 from maestro_core.cli.words import money, span, tokens
 from maestro_core.clock import iso
 from maestro_core.errors import UsageError
-from maestro_core.session.ledger import CostKey, CostRow, Ledger
+from maestro_core.session.ledger import CostKey, CostRow
+from maestro_core.wiring.view import reads_of
 
 _KEYS: dict[str, CostKey] = {"day": "day", "cadence": "cadence", "model": "model"}
 _SUMS = ("runs", "ok", "tokens_in", "tokens_out", "tokens_cache_read", "tokens_cache_write")
@@ -34,7 +35,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     printer = printer_for(layout)
     keys = _keys(arguments.by)
     since = iso(time.time() - (arguments.days - 1) * 86400)[:10] + "T00:00:00.000Z"
-    rows = Ledger.open(layout.ledger, read_only=True).costs(keys, since)
+    rows = reads_of(layout).costs(keys, since)
     if arguments.json:
         printer.document(
             {

@@ -15,7 +15,8 @@ from maestro_core.control.commands import Verb
 from maestro_core.errors import ReadOnly, UsageError
 from maestro_core.layout import Layout
 from maestro_core.models import TickView
-from maestro_core.observe.dead import Place, count_dead, dead_letters, grouped
+from maestro_core.observe.dead import Place, grouped
+from maestro_core.wiring.view import reads_of
 
 _VERBS: dict[str, Verb] = {
     "retry": "dlq_retry",
@@ -82,9 +83,7 @@ def _wanted(arguments: argparse.Namespace, layout: Layout) -> list[str]:
     if not arguments.all:
         raise UsageError("no ID is given", "give some, or --all (with --cadence, --contains)")
     where: Place = "trash" if arguments.verb == "restore" else "dlq"
-    found = dead_letters(
-        layout, where=where, cadence=arguments.cadence, contains=arguments.contains
-    )
+    found = reads_of(layout).dead(where, cadence=arguments.cadence, contains=arguments.contains)
     return [view.tick.id for view in found]
 
 
@@ -92,14 +91,11 @@ def _list(arguments: argparse.Namespace, context: Context) -> int:
     layout = context.layout()
     printer = printer_for(layout)
     where: Place = "trash" if arguments.trash else "dlq"
-    found = dead_letters(
-        layout,
-        where=where,
-        cadence=arguments.cadence,
-        contains=arguments.contains,
-        limit=arguments.limit,
+    reads = reads_of(layout)
+    found = reads.dead(
+        where, cadence=arguments.cadence, contains=arguments.contains, limit=arguments.limit
     )
-    total = count_dead(layout, where)
+    total = reads.count_dead(where)
     if arguments.json:
         printer.document(
             {

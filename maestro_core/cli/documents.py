@@ -15,7 +15,14 @@ from maestro_core.observe.dead import DeadGroup
 from maestro_core.observe.explain import Explanation
 from maestro_core.observe.reader import SnapshotReader
 from maestro_core.observe.signature import signature
-from maestro_core.observe.snapshot import CadenceView, ConsumerView, MarkerView, Snapshot
+from maestro_core.observe.snapshot import (
+    CadenceView,
+    ConsumerView,
+    FleetView,
+    HostView,
+    MarkerView,
+    Snapshot,
+)
 
 _TIMES = ("started_at", "beat_at", "next_allowed_at", "open_until", "next_due", "at", "until")
 
@@ -32,7 +39,32 @@ def status(snapshot: Snapshot) -> dict[str, Any]:
         "running": to_builtins(snapshot.running),
         "cadences": [cadence(view) for view in snapshot.cadences],
         "problems": list(snapshot.problems),
+        "fleet": None if snapshot.fleet is None else fleet(snapshot.fleet, snapshot.at),
     }
+
+
+def fleet(view: FleetView, now: float) -> dict[str, Any]:
+    """The server and its hosts; `away` says why all of it is as it was at `seen_at`."""
+    return {
+        "server": view.server,
+        "here": view.here,
+        "away": view.away,
+        "seen_at": iso_or_none(view.seen_at),
+        "stopped_here": marker(view.stopped_here),
+        "hosts": [host(one, now) for one in view.hosts],
+    }
+
+
+def host(view: HostView, now: float) -> dict[str, Any]:
+    """`state` live | stale | gone | stopped | silent; times on the clock of who asks."""
+    plain = _with_iso(to_builtins(view))
+    state, name = plain.pop("word"), plain.pop("host")
+    return {
+        "host": name,
+        "state": state,
+        "beat_age_seconds": None if view.beat_at is None else round(now - view.beat_at, 3),
+        "clock_ahead_seconds": plain.pop("skew"),
+    } | plain
 
 
 def consumer(view: ConsumerView, now: float) -> dict[str, Any]:

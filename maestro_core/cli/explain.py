@@ -10,7 +10,7 @@ from maestro_core.cli.output import Printer, printer_for
 from maestro_core.cli.words import age, clock_time, plural, until
 from maestro_core.errors import Refused
 from maestro_core.observe.explain import Explanation, Obstacle
-from maestro_core.observe.reader import SnapshotReader
+from maestro_core.wiring.view import reader_of
 
 
 def configure(parser: argparse.ArgumentParser, _name: str) -> None:
@@ -20,7 +20,7 @@ def configure(parser: argparse.ArgumentParser, _name: str) -> None:
 
 def run(arguments: argparse.Namespace, context: Context) -> int:
     layout = context.layout()
-    reader = SnapshotReader(layout, whole=True)
+    reader = reader_of(layout, whole=True)
     now = reader.read().at
     found = reader.explain(arguments.cadence)
     printer = printer_for(layout)

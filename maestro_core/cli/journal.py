@@ -11,9 +11,10 @@ from typing import Any
 from maestro_core.cli.main import Context
 from maestro_core.cli.output import Printer, printer_for
 from maestro_core.cli.parse import count
-from maestro_core.journal import JournalPage, read_page
-from maestro_core.layout import Layout
+from maestro_core.journal import JournalPage
 from maestro_core.observe.documents import moment
+from maestro_core.observe.reads import Reads
+from maestro_core.wiring.view import reads_of
 
 FOLLOW_PAUSE = 0.5
 FOLLOW_PAGE = 500
@@ -32,7 +33,8 @@ def configure(parser: argparse.ArgumentParser, _name: str) -> None:
 def run(arguments: argparse.Namespace, context: Context) -> int:
     layout = context.layout()
     printer = printer_for(layout)
-    page = _page(layout, arguments, arguments.limit)
+    reads = reads_of(layout)
+    page = _page(reads, arguments, arguments.limit)
     if arguments.json:
         printer.document({"entries": page.entries, "broken_lines": page.broken})
         return 0
@@ -41,13 +43,12 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     if not page.entries and not arguments.follow:
         printer.note("the journal has no such entry")
     if arguments.follow:
-        _follow(printer, layout, arguments, page)
+        _follow(printer, reads, arguments, page)
     return 0
 
 
-def _page(layout: Layout, arguments: argparse.Namespace, limit: int) -> JournalPage:
-    return read_page(
-        layout,
+def _page(reads: Reads, arguments: argparse.Namespace, limit: int) -> JournalPage:
+    return reads.journal(
         limit=limit,
         cadence=arguments.cadence,
         level=arguments.level,
@@ -57,13 +58,13 @@ def _page(layout: Layout, arguments: argparse.Namespace, limit: int) -> JournalP
 
 
 def _follow(
-    printer: Printer, layout: Layout, arguments: argparse.Namespace, page: JournalPage
+    printer: Printer, reads: Reads, arguments: argparse.Namespace, page: JournalPage
 ) -> None:
     """Print what is newer than the last entries shown, again and again."""
     shown = page.entries[-FOLLOW_PAGE:]
     while True:
         time.sleep(FOLLOW_PAUSE)
-        entries = _page(layout, arguments, FOLLOW_PAGE).entries
+        entries = _page(reads, arguments, FOLLOW_PAGE).entries
         fresh = _newer(entries, shown)
         for entry in fresh:
             printer.line(_line(entry))

@@ -12,7 +12,7 @@ from maestro_core.cli.parse import count
 from maestro_core.cli.words import NONE, clock_time, money, span, tokens
 from maestro_core.models import RunRow
 from maestro_core.observe.documents import moment
-from maestro_core.session.ledger import Ledger
+from maestro_core.wiring.view import reads_of
 
 HEADINGS = ("STARTED", "CADENCE", "OUTCOME", "TOOK", "TRY", "COST", "TOKENS", "RUN", "WHY")
 
@@ -28,8 +28,7 @@ def configure(parser: argparse.ArgumentParser, _name: str) -> None:
 def run(arguments: argparse.Namespace, context: Context) -> int:
     layout = context.layout()
     printer = printer_for(layout)
-    ledger = Ledger.open(layout.ledger, read_only=True)
-    rows = ledger.rows(
+    rows = reads_of(layout).runs(
         cadence=arguments.cadence,
         limit=arguments.limit,
         before=arguments.before,
@@ -39,7 +38,10 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         printer.document({"runs": [documents.run(row) for row in rows]})
         return 0
     now = time.time()
-    printer.table(HEADINGS, [_cells(row, now) for row in rows])
+    fleet = any(row.host for row in rows)
+    headings = ("HOST", *HEADINGS) if fleet else HEADINGS
+    table = [(*([row.host or NONE] if fleet else []), *_cells(row, now)) for row in rows]
+    printer.table(headings, table)
     if not rows:
         printer.note("no such run in the ledger")
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections import Counter
 from collections.abc import Iterator
 
 from maestro_core.cli import documents
@@ -15,7 +16,14 @@ from maestro_core.cli.words import age, money, plural, span, stored_age, until
 from maestro_core.models import HoldBeat, Running
 from maestro_core.observe.documents import moment
 from maestro_core.observe.reader import SnapshotReader
-from maestro_core.observe.snapshot import ConsumerView, MarkerView, Snapshot
+from maestro_core.observe.snapshot import (
+    ConsumerView,
+    FleetView,
+    HostView,
+    MarkerView,
+    Snapshot,
+)
+from maestro_core.wiring.view import reader_of
 
 PATIENCE = 1.0
 """Seconds for counting; the rest of the picture is there at once."""
@@ -33,7 +41,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         return several(context.roots(), as_json=arguments.json)
     layout = context.layout()
     printer = printer_for(layout)
-    reader = SnapshotReader(layout)
+    reader = reader_of(layout)
     snapshot = _read(reader)
     if arguments.json:
         printer.document(documents.status(snapshot) | {"settled": reader.settled})
@@ -62,11 +70,14 @@ def _read(reader: SnapshotReader) -> Snapshot:
 def _lines(snapshot: Snapshot) -> Iterator[str]:
     now = snapshot.at
     yield f"agent      {snapshot.agent}  ({snapshot.root})"
-    yield f"consumer   {consumer_line(snapshot.consumer, now)}"
+    if snapshot.fleet is None:
+        yield f"consumer   {consumer_line(snapshot.consumer, now)}"
     if snapshot.consumer.settings_error:
         yield f"settings   {snapshot.consumer.settings_error}"
     if snapshot.consumer.trouble:
         yield f"TROUBLE    {snapshot.consumer.trouble}"
+    if snapshot.fleet is not None:
+        yield from _fleet_lines(snapshot.fleet, now)
     if (stop := snapshot.emergency_stop) is not None:
         yield f"EMERGENCY STOP  {marker_line(stop, now)}; lift it with: maestro-tui estop --clear"
     if (hold := snapshot.consumer.hold) is not None:
@@ -80,6 +91,36 @@ def _lines(snapshot: Snapshot) -> Iterator[str]:
     yield f"cost today {money(snapshot.cost_today)}"
     for running in snapshot.running:
         yield f"running    {_running_line(running, now)}"
+
+
+def _fleet_lines(fleet: FleetView, now: float) -> Iterator[str]:
+    counted = Counter(one.word for one in fleet.hosts)
+    words = ", ".join(f"{count} {word}" for word, count in counted.most_common())
+    yield f"fleet      {plural(len(fleet.hosts), 'host')} ({words or 'none yet'}) on {fleet.server}"
+    if fleet.away is not None:
+        seen = f"as of {age(fleet.seen_at, now)}" if fleet.seen_at else "nothing is known"
+        yield f"STALE      {seen}: {fleet.away}"
+    if fleet.stopped_here is not None:
+        said = marker_line(fleet.stopped_here, now)
+        yield f"STOPPED HERE  {fleet.here} alone, {said}; lift it with: maestro-tui estop --clear"
+    for one in fleet.hosts:
+        yield f"host       {_host_line(one, now)}"
+
+
+def _host_line(host: HostView, now: float) -> str:
+    """`mini-1 (here)  live, beat 1.2s ago, 1.9.0, runs memo`."""
+    beat = f"beat {age(host.beat_at, now)}" if host.beat_at else "no beat yet"
+    parts = [host.word, beat, host.version or ""]
+    if host.running:
+        parts.append("runs " + ", ".join(run.cadence for run in host.running))
+    if host.hold is not None:
+        parts.append(f"held: {_hold_line(host.hold, now)}")
+    parts += [f"TROUBLE: {said}" for said in (host.trouble, host.settings_error) if said]
+    if host.skew:
+        side = "ahead" if host.skew > 0 else "behind"
+        parts.append(f"its clock is {span(abs(host.skew))} {side}")
+    name = f"{host.host} (here)" if host.here else host.host
+    return f"{name}  " + ", ".join(part for part in parts if part)
 
 
 def consumer_line(view: ConsumerView, now: float) -> str:
@@ -111,7 +152,8 @@ def _hold_line(hold: HoldBeat, now: float) -> str:
 
 def _running_line(running: Running, now: float) -> str:
     doing = f"  {running.activity}" if running.activity else ""
+    place = f"  on {running.host}" if running.host else ""
     return (
-        f"{running.cadence}  {running.run_id}  attempt {running.attempt},"
+        f"{running.cadence}  {running.run_id}{place}  attempt {running.attempt},"
         f" started {stored_age(running.started_at, now)}{doing}"
     )

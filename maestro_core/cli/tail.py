@@ -1,7 +1,8 @@
 """Follow the output of a run, like `tail -f`, until the run ends or ctrl+c.
 
 RUN is a run id, a tick id or a cadence; without it the running one, else the last one.
-stream-json is told as steps, --raw prints it as it is. The run's stderr goes to stderr.
+stream-json is told as steps, --raw prints it as it is. The run's stderr goes to stderr. Of a run
+on another host of a fleet the end of its output is shown, as its consumer tells it.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ from maestro_core.cli.words import money, span
 from maestro_core.errors import Refused
 from maestro_core.layout import Layout
 from maestro_core.models import RunRow
-from maestro_core.observe.find_run import FoundRun, find_run, log_path, running_now
+from maestro_core.observe.find_run import FoundRun, find_run, log_path
 from maestro_core.observe.logfile import Line, LogFile
-from maestro_core.session.ledger import Ledger
+from maestro_core.observe.logfile_tail import TailBytes
+from maestro_core.observe.reads import PublishedTail, Reads
 from maestro_core.session.steps import Step
 from maestro_core.session.stream import decode
 from maestro_core.session.transcript import Transcript
+from maestro_core.wiring.view import reads_of
 
 LOOK_SECONDS = 0.2
 AT_ONCE = 1000
@@ -42,41 +45,44 @@ def configure(parser: argparse.ArgumentParser, _name: str) -> None:
 def run(arguments: argparse.Namespace, context: Context) -> int:
     layout = context.layout()
     printer = printer_for(layout)
-    ledger = Ledger.open(layout.ledger, read_only=True)
-    found = find_run(layout, ledger, arguments.run)
+    reads = reads_of(layout)
+    found = find_run(reads, arguments.run)
     if found is None:
         what = f"no run {arguments.run!r} is known" if arguments.run else "no run is known here"
         raise Refused(what, "see: maestro-tui runs")
     if arguments.json:
-        printer.document(_document(layout, found, arguments.lines))
+        printer.document(_document(layout, reads, found, arguments.lines))
         return 0
     row = found.row
-    printer.note(f"==> {row.cadence}  {row.run_id}  attempt {row.attempt}  {row.started_at}")
-    out = _Out(layout, row, printer, raw=arguments.raw)
+    place = f"  on {row.host}" if row.host else ""
+    printer.note(f"==> {row.cadence}  {row.run_id}  attempt {row.attempt}  {row.started_at}{place}")
+    out = _Out(_logs(layout, reads, row, printer), printer, raw=arguments.raw)
     out.begin(arguments.lines)
     while found.going_on and not arguments.no_follow:
-        going_on = _goes_on(layout, ledger, row)
+        going_on = _goes_on(reads, row)
         out.pump()
         if not going_on:
             break
         time.sleep(LOOK_SECONDS)
     out.end()
-    printer.note(_last_word(ledger.get(row.run_id) or row))
+    printer.note(_last_word(reads.run(row.run_id) or row))
     return 0
 
 
 class _Out:
     """Prints the two logs of a run as they grow."""
 
-    def __init__(self, layout: Layout, row: RunRow, printer: Printer, *, raw: bool) -> None:
+    def __init__(
+        self, logs: tuple[LogFile | None, LogFile | None], printer: Printer, *, raw: bool
+    ) -> None:
         self._printer = printer
         self._raw = raw
         self._transcript = Transcript(keep=AT_ONCE)
         self._told = 0
-        self._logs: list[_Follower] = []
-        for stored, tell in ((row.stdout_path, self._stdout), (row.stderr_path, printer.note)):
-            if (path := log_path(layout, stored)) is not None:
-                self._logs.append(_Follower(LogFile(path), tell))
+        tells = (self._stdout, printer.note)
+        self._logs = [
+            _Follower(log, tell) for log, tell in zip(logs, tells, strict=True) if log is not None
+        ]
 
     def begin(self, lines: int) -> None:
         for log in self._logs:
@@ -132,12 +138,30 @@ class _Follower:
         return data.decode("utf-8", "surrogateescape").removesuffix("\r")
 
 
-def _goes_on(layout: Layout, ledger: Ledger, row: RunRow) -> bool:
+def _logs(
+    layout: Layout, reads: Reads, row: RunRow, printer: Printer
+) -> tuple[LogFile | None, LogFile | None]:
+    """Its stdout and stderr: files here, or the end of its output as another host tells it."""
+    tail = reads.tail(row)
+    if tail is not None:
+        printer.note(f"    the end of its output, told {span(tail.age)} ago; all of it:")
+        printer.note(f"    {tail.command}")
+        return LogFile(TailBytes(lambda: _published(reads, row))), None
+    out, err = (log_path(layout, stored) for stored in (row.stdout_path, row.stderr_path))
+    return LogFile(out) if out else None, LogFile(err) if err else None
+
+
+def _published(reads: Reads, row: RunRow) -> bytes | None:
+    tail = reads.tail(row)
+    return None if tail is None else tail.text
+
+
+def _goes_on(reads: Reads, row: RunRow) -> bool:
     """Whether it may still write: its row is open, and a consumer says that it runs."""
-    now = ledger.get(row.run_id)
+    now = reads.run(row.run_id)
     if now is not None and now.ended_at is not None:
         return False
-    return any(run.run_id == row.run_id for run in running_now(layout))
+    return any(run.run_id == row.run_id for run in reads.running())
 
 
 def _step_line(step: Step) -> str:
@@ -156,21 +180,26 @@ def _last_word(row: RunRow) -> str:
     return f"==> {row.outcome} after {span(row.duration)}{cost}{reason}"
 
 
-def _document(layout: Layout, found: FoundRun, lines: int) -> dict[str, Any]:
-    row = found.row
-    return {
-        "run": documents.run(row),
-        "going_on": found.going_on,
-        "stdout": _last_lines(layout, row.stdout_path, lines),
-        "stderr": _last_lines(layout, row.stderr_path, lines),
-    }
+def _document(layout: Layout, reads: Reads, found: FoundRun, lines: int) -> dict[str, Any]:
+    row, tail = found.row, reads.tail(found.row)
+    document = {"run": documents.run(row), "going_on": found.going_on, "elsewhere": None}
+    if tail is not None:
+        log = LogFile(TailBytes(lambda: tail.text))
+        return document | {
+            "elsewhere": _elsewhere(tail), "stdout": _last_lines(log, lines), "stderr": []
+        }  # fmt: skip
+    for name, stored in (("stdout", row.stdout_path), ("stderr", row.stderr_path)):
+        path = log_path(layout, stored)
+        document[name] = _last_lines(LogFile(path), lines) if path is not None else []
+    return document
 
 
-def _last_lines(layout: Layout, stored: str | None, lines: int) -> list[str]:
-    path = log_path(layout, stored)
-    if path is None:
-        return []
-    log = LogFile(path)
+def _elsewhere(tail: PublishedTail) -> dict[str, Any]:
+    """That these lines are but the end, and how all of them are had."""
+    return {"host": tail.host, "age_seconds": round(tail.age, 3), "command": tail.command}
+
+
+def _last_lines(log: LogFile, lines: int) -> list[str]:
     log.refresh()
     last = log.backward(log.size, lines)
     return [log.read(one.start, one.end - one.start).decode("utf-8", "replace") for one in last]

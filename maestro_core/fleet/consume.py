@@ -47,7 +47,9 @@ def fleet_bus(place: Place) -> Bus:
     patience = min(PATIENCE, bus.lease_seconds / LOOKS)
     link = open_link(layout, bus, clock=clock, patience=patience)
     place.closing.callback(link.close)
-    hosts = Hosts(link, host, place_of(layout, place.fs))
+    hosts = Hosts(
+        link, host, place_of(layout, place.fs), address=socket.gethostname(), root=str(layout.root)
+    )
     hosts.take(bus.lease_seconds)
     place.closing.callback(_leave, hosts)
     engine = HostEngine(

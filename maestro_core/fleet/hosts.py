@@ -13,6 +13,17 @@ TAIL_LIMIT = 64 << 10
 """Bytes of a run's output that are published at most: its end."""
 
 
+_PUBLISH_RUN = """
+INSERT INTO maestro_runs (run_id, host, cadence, tick_id, started, ended, outcome, model, cost_usd,
+    seconds, tokens, words, document)
+VALUES ($1, $2, $3, $4, $5::text::timestamptz, $6::text::timestamptz, $7, $8, $9, $10,
+    $11::bigint[], $12, $13)
+ON CONFLICT (run_id) DO UPDATE SET ended = excluded.ended, outcome = excluded.outcome,
+    model = excluded.model, cost_usd = excluded.cost_usd, seconds = excluded.seconds,
+    tokens = excluded.tokens, words = excluded.words, document = excluded.document
+"""
+
+
 class HostView(Struct, frozen=True):
     """A host as the console shows it. `age` is seconds since its last heartbeat, by the server."""
 
@@ -23,12 +34,20 @@ class HostView(Struct, frozen=True):
 
 
 class Hosts:
-    """Read by consoles; `host` may be given to publish as that host."""
+    """Read by consoles; `host` may be given to publish as that host.
 
-    def __init__(self, link: Link, host: str = "", place: str = "") -> None:
+    `address` and `root`: the name of its machine and its agent root there, so that a person on
+    another one can look at the logs.
+    """
+
+    def __init__(
+        self, link: Link, host: str = "", place: str = "", *, address: str = "", root: str = ""
+    ) -> None:
         self._link = link
         self._host = host
         self._place = place
+        self._address = address
+        self._root = root
 
     def take(self, silent: float) -> None:
         """Be that host. `place` tells this agent root from every other one.
@@ -38,13 +57,16 @@ class Hosts:
                 each would take the other's claims for its own.
         """
         if not self._link.rows(
-            "INSERT INTO maestro_hosts AS h (host, place) VALUES ($1, $2)"
-            " ON CONFLICT (host) DO UPDATE SET place = $2, beat_at = now()"
+            "INSERT INTO maestro_hosts AS h (host, place, address, root) VALUES ($1, $2, $4, $5)"
+            " ON CONFLICT (host) DO UPDATE"
+            " SET place = $2, address = $4, root = $5, beat_at = now()"
             " WHERE h.place IN ('', $2) OR h.beat_at < now() - make_interval(secs => $3)"
             " RETURNING host",
             self._host,
             self._place,
             silent,
+            self._address,
+            self._root,
         ):
             raise Busy(
                 f"another agent root works on this bus as {self._host!r}",
@@ -83,19 +105,13 @@ class Hosts:
             )
 
     def publish_run(self, row: RunRow) -> None:
+        usage = row.usage
         self._link.execute(
-            "INSERT INTO maestro_runs (run_id, host, cadence, tick_id, started, ended, document)"
-            " VALUES ($1, $2, $3, $4, $5::text::timestamptz, $6::text::timestamptz, $7)"
-            " ON CONFLICT (run_id) DO UPDATE SET ended = excluded.ended,"
-            " document = excluded.document",
-            row.run_id,
-            self._host,
-            row.cadence,
-            row.tick_id,
-            row.started_at,
-            row.ended_at,
-            msgspec.json.encode(row),
-        )
+            _PUBLISH_RUN, row.run_id, self._host, row.cadence, row.tick_id, row.started_at,
+            row.ended_at, row.outcome, _plain(usage.model), usage.cost_usd, row.duration or 0.0,
+            [usage.tokens_in, usage.tokens_out, usage.tokens_cache_read, usage.tokens_cache_write],
+            _words(self._host, row), msgspec.json.encode(row),
+        )  # fmt: skip
 
     def publish_tail(self, run_id: str, tail: bytes) -> None:
         """The end of a run's output, cut to TAIL_LIMIT."""
@@ -132,6 +148,18 @@ class Hosts:
     def tail(self, run_id: str) -> bytes | None:
         found = self._link.rows("SELECT tail FROM maestro_tails WHERE run_id = $1", run_id)
         return bytes(found[0]["tail"]) if found else None
+
+
+def _words(host: str, row: RunRow) -> str:
+    """What a search looks in, in lower case: as the ledger's does, and the host."""
+    found = (row.run_id, row.tick_id, row.cadence, row.outcome, row.failure_class, row.reason,
+             row.usage.model, host)  # fmt: skip
+    return _plain("\n".join(word for word in found if word).casefold()) or ""
+
+
+def _plain(text: str | None) -> str | None:
+    """As a column of text takes it: it came from a program's output."""
+    return text and text.encode("utf-8", "replace").decode().replace("\0", "")
 
 
 def _beat(data: bytes | None) -> Beat | None:

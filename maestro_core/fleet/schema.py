@@ -30,6 +30,8 @@ CREATE TABLE maestro_hosts (
     host text PRIMARY KEY,
     beat bytea,
     place text NOT NULL DEFAULT '',
+    address text NOT NULL DEFAULT '',
+    root text NOT NULL DEFAULT '',
     cadences text[] NOT NULL DEFAULT '{}',
     beat_at timestamptz NOT NULL DEFAULT now()
 );
@@ -63,9 +65,17 @@ CREATE TABLE maestro_runs (
     tick_id text NOT NULL,
     started timestamptz NOT NULL,
     ended timestamptz,
+    outcome text,
+    model text,
+    cost_usd float8 NOT NULL DEFAULT 0,
+    seconds float8 NOT NULL DEFAULT 0,
+    tokens bigint[] NOT NULL DEFAULT '{0,0,0,0}',
+    words text NOT NULL DEFAULT '',
     document bytea NOT NULL
 );
 CREATE INDEX maestro_runs_started ON maestro_runs (started DESC, run_id);
+CREATE INDEX maestro_runs_of_cadence ON maestro_runs (cadence, ended DESC) WHERE ended IS NOT NULL;
+CREATE INDEX maestro_runs_cost ON maestro_runs (ended) INCLUDE (cost_usd) WHERE ended IS NOT NULL;
 CREATE TABLE maestro_tails (
     run_id text PRIMARY KEY,
     host text NOT NULL,

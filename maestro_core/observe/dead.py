@@ -60,7 +60,7 @@ def dead_letters(
             break
         if cadence is not None and view.tick.cadence != cadence:
             continue
-        if wanted is None or wanted in _searched(view.tick):
+        if wanted is None or wanted in searched(view.tick):
             found.append(view)
     return found
 
@@ -115,7 +115,8 @@ def _modified(entry: os.DirEntry[str]) -> float:
         return 0.0
 
 
-def _searched(tick: Tick) -> str:
+def searched(tick: Tick) -> str:
+    """What a search looks in, whatever its case: casefolded."""
     errors = [failure.reason for failure in tick.failures]
     words = [tick.id, tick.cadence, tick.source, tick.last_error or "", *errors]
     return "\n".join(words).casefold()

@@ -13,11 +13,18 @@ from msgspec import Struct
 
 from maestro_core.models import HoldBeat
 from maestro_core.observe.documents import moment
-from maestro_core.observe.snapshot import CadenceView, Later, MarkerView, Snapshot
+from maestro_core.observe.snapshot import (
+    CadenceView,
+    FleetView,
+    HostView,
+    Later,
+    MarkerView,
+    Snapshot,
+)
 
 Act = Literal[
     "clear_estop", "start_consumer", "fix_settings", "make_room", "resume", "close_circuit",
-    "lift_hold", "cancel_run", "write_prompt", "enqueue", "wait",
+    "lift_hold", "cancel_run", "write_prompt", "enqueue", "wait", "reach_server", "see_hosts",
 ]  # fmt: skip
 
 
@@ -48,22 +55,22 @@ def explain(snapshot: Snapshot, cadence: str) -> Explanation:
     view = next((one for one in snapshot.cadences if one.name == cadence), None)
     known = view is not None
     view = view or CadenceView(name=cadence, mode="unregistered", prompt_exists=False)
+    fleet = snapshot.fleet
     obstacles = (
-        *_of_all(snapshot),
+        *(_of_all(snapshot) if fleet is None else _of_fleet(snapshot, fleet)),
         *_of_operators(view),
         *_of_breaker(view),
         *_of_holds(snapshot, view),
+        *(_of_hosts(fleet, view) if fleet is not None and fleet.away is None else ()),
         *_of_slots(snapshot, view),
-        *_of_ticks(view, snapshot.later.get(view.name)),
+        *_of_ticks(view, snapshot.later.get(view.name), fleet=fleet is not None),
     )
     return Explanation(cadence, known, view.running is not None, view.waiting, obstacles)
 
 
 def _of_all(snapshot: Snapshot) -> Iterator[Obstacle]:
     """What stops every cadence."""
-    if (stop := snapshot.emergency_stop) is not None:
-        says = f"the emergency stop is engaged{_marker(stop)}"
-        yield Obstacle("emergency_stop", says, "clear_estop", "maestro-tui estop --clear")
+    yield from _of_stop(snapshot)
     consumer = snapshot.consumer
     if consumer.settings_error and consumer.word != "live":
         says = f"no consumer can start: {consumer.settings_error}"
@@ -73,6 +80,55 @@ def _of_all(snapshot: Snapshot) -> Iterator[Obstacle]:
         yield Obstacle("no_consumer", says, "start_consumer", "maestro-tui run")
     elif consumer.trouble:
         yield Obstacle("trouble", f"the consumer is in trouble: {consumer.trouble}", "make_room")
+
+
+def _of_stop(snapshot: Snapshot) -> Iterator[Obstacle]:
+    if (stop := snapshot.emergency_stop) is not None:
+        says = f"the emergency stop is engaged{_marker(stop)}"
+        yield Obstacle("emergency_stop", says, "clear_estop", "maestro-tui estop --clear")
+
+
+def _of_fleet(snapshot: Snapshot, fleet: FleetView) -> Iterator[Obstacle]:
+    """What stops every cadence of a fleet; on whose hosts one can run comes later."""
+    if fleet.away is not None:
+        says = f"it is not known: what follows is old. {fleet.away}"
+        yield Obstacle("no_server", says, "reach_server", "maestro-tui doctor bus.server")
+    yield from _of_stop(snapshot)
+    if not any(one.word == "live" for one in fleet.hosts) and fleet.away is None:
+        says = "no host of the fleet is at work" + ("" if fleet.hosts else ": none was heard of")
+        yield Obstacle("no_consumer", says, "start_consumer", "maestro-tui run")
+
+
+def _of_hosts(fleet: FleetView, view: CadenceView) -> Iterator[Obstacle]:
+    """Whether a host is there that can run it, and what those that can are held by."""
+    able = fleet.able(view.name)
+    live = [one for one in able if one.word == "live"]
+    if not able:
+        says = "no host of the fleet can run it: none has it in its settings or has its prompt"
+        yield Obstacle("no_host", says, "write_prompt")
+    elif not live:
+        names = ", ".join(f"{one.host} ({one.word})" for one in able[:5])
+        says = f"of the hosts that can run it none is at work: {names}"
+        yield Obstacle("hosts_away", says, "see_hosts")
+    elif (held := [_host_held(one, fleet) for one in live]) and all(held):
+        says = "every host that can run it is held: " + "; ".join(one for one in held[:5] if one)
+        yield Obstacle("hosts_held", says, _lifts(live, fleet))
+
+
+def _host_held(host: HostView, fleet: FleetView) -> str | None:
+    """Why this host claims nothing, though it is at work."""
+    if host.here and fleet.stopped_here is not None:
+        return f"{host.host} is stopped{_marker(fleet.stopped_here)}"
+    if host.hold is not None:
+        reason = f": {host.hold.reason}" if host.hold.reason else ""
+        return f"{host.host} waits ({host.hold.kind}){reason}"
+    return f"{host.host} is in trouble: {host.trouble}" if host.trouble else None
+
+
+def _lifts(hosts: list[HostView], fleet: FleetView) -> Act:
+    if any(one.here for one in hosts) and fleet.stopped_here is not None:
+        return "clear_estop"
+    return "lift_hold" if any(one.hold for one in hosts) else "see_hosts"
 
 
 _CONSUMERS = {
@@ -123,30 +179,39 @@ def _hold_says(hold: HoldBeat) -> str:
 
 
 def no_slot(snapshot: Snapshot, view: CadenceView) -> bool:
-    """A run of it would have to wait for one of another cadence."""
+    """A run of it would have to wait for one of another cadence. Of a fleet: on every host that
+    can run it, as far as the slots of others are like ours."""
+    if snapshot.fleet is not None:
+        live = [one for one in snapshot.fleet.able(view.name) if one.word == "live"]
+        busy = [len(one.running) >= snapshot.max_concurrent for one in live]
+        return bool(busy) and all(busy) and view.mode != "inline"
     return view.mode != "inline" and len(snapshot.running) >= snapshot.max_concurrent
 
 
 def _of_slots(snapshot: Snapshot, view: CadenceView) -> Iterator[Obstacle]:
     if view.running is not None:
-        says = f"its run {view.running.run_id} is going on; one of a cadence at a time"
+        place = f" on {view.running.host}" if view.running.host else ""
+        says = f"its run {view.running.run_id} is going on{place}; one of a cadence at a time"
         yield Obstacle(
             "running", says, "cancel_run", _command("cancel", view.running.run_id),
             moment(view.running.timeout_at),
         )  # fmt: skip
     elif no_slot(snapshot, view):
-        other = snapshot.running[0]
-        says = f"every slot is taken ({snapshot.max_concurrent}), by {other.cadence} first"
+        able = snapshot.fleet.able(view.name) if snapshot.fleet is not None else ()
+        others = [run for one in able for run in one.running] or snapshot.running
+        other = others[0]
+        place = f" on {other.host}" if other.host else ""
+        says = f"every slot is taken ({snapshot.max_concurrent}), by {other.cadence}{place} first"
         yield Obstacle(
             "slot", says, "wait", _command("cancel", other.run_id), moment(other.timeout_at)
         )
 
 
-def _of_ticks(view: CadenceView, later: Later | None) -> Iterator[Obstacle]:
-    if view.mode == "unregistered" and not view.prompt_exists:
+def _of_ticks(view: CadenceView, later: Later | None, *, fleet: bool) -> Iterator[Obstacle]:
+    if view.mode == "unregistered" and not view.prompt_exists and not fleet:
         says = "it is in no settings and has no prompt: its ticks are dead-lettered at once"
         yield Obstacle("unknown", says, "write_prompt")
-    elif view.mode != "inline" and not view.prompt_exists:
+    elif view.mode != "inline" and not view.prompt_exists and not fleet:
         says = f"its prompt schedules/triggers/{view.name}.md is missing: its runs fail"
         yield Obstacle("no_prompt", says, "write_prompt")
     due = view.waiting - (later.count if later else 0)

@@ -5,33 +5,30 @@ Stateless; any thread.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from msgspec import Struct
 
-from maestro_core.files import OsFiles
 from maestro_core.layout import Layout
 from maestro_core.models import Running, RunRow, Usage
-from maestro_core.observe.beat import read_beat
-from maestro_core.observe.documents import read_document
-from maestro_core.session.ledger import Ledger
+from maestro_core.observe.reads import FileReads, Reads
 
 
 class FoundRun(Struct, frozen=True):
-    """A run and whether the consumer says that it goes on."""
+    """A run and whether its consumer says that it goes on."""
 
     row: RunRow
     going_on: bool
 
 
-def running_now(layout: Layout) -> tuple[Running, ...]:
-    """What consumer.json says is running, however old it is."""
-    return read_beat(read_document(OsFiles(), layout.consumer_json)).running
-
-
 def find_running(layout: Layout, word: str | None) -> Running | None:
-    """The one running run that is meant; None when there is none, or more than one."""
-    running = running_now(layout)
+    """The one running run of this root that is meant; None when there is none, or several."""
+    return pick(FileReads(layout).running(), word)
+
+
+def pick(running: Sequence[Running], word: str | None) -> Running | None:
+    """The one of these that is meant; None when there is none, or more than one."""
     if word is None:
         return running[0] if running else None
     for name in ("run_id", "tick_id", "cadence"):
@@ -41,12 +38,12 @@ def find_running(layout: Layout, word: str | None) -> Running | None:
     return None
 
 
-def find_run(layout: Layout, ledger: Ledger, word: str | None) -> FoundRun | None:
-    """The run that is meant, a running one before the newest of the ledger."""
-    if (running := find_running(layout, word)) is not None:
-        known = ledger.get(running.run_id) or _row_of(running)
+def find_run(reads: Reads, word: str | None) -> FoundRun | None:
+    """The run that is meant, a running one before the newest that ended."""
+    if (running := pick(reads.running(), word)) is not None:
+        known = reads.run(running.run_id) or row_of(running)
         return FoundRun(known, going_on=known.ended_at is None)
-    row = (ledger.get(word) if word is not None else None) or _newest(ledger, word)
+    row = (reads.run(word) if word is not None else None) or _newest(reads, word)
     return FoundRun(row, going_on=False) if row is not None else None
 
 
@@ -59,23 +56,23 @@ def log_path(layout: Layout, stored: str | None) -> Path | None:
     return path if path.is_relative_to(root) else None
 
 
-def _newest(ledger: Ledger, word: str | None) -> RunRow | None:
+def _newest(reads: Reads, word: str | None) -> RunRow | None:
     """The newest run, of a cadence or a tick where one is named."""
     if word is None:
-        rows = ledger.rows(limit=1)
+        rows = reads.runs(limit=1)
     else:
-        rows = ledger.rows(cadence=word, limit=1) or [
-            row for row in ledger.rows(contains=word, limit=100) if row.tick_id == word
+        rows = reads.runs(cadence=word, limit=1) or [
+            row for row in reads.runs(contains=word, limit=100) if row.tick_id == word
         ]
     return rows[0] if rows else None
 
 
-def _row_of(running: Running) -> RunRow:
-    """What consumer.json knows of a run that the ledger does not have."""
+def row_of(running: Running) -> RunRow:
+    """What its consumer tells of a run that no ledger has."""
     return RunRow(
         run_id=running.run_id, tick_id=running.tick_id, cadence=running.cadence,
         attempt=running.attempt, started_at=running.started_at, ended_at=None, outcome=None,
         failure_class=None, exit_code=None, signal=None, usage=Usage(),
         stdout_path=running.stdout_path, stderr_path=running.stderr_path, reason=None,
-        pid=running.pid, duration=None,
+        pid=running.pid, duration=None, host=running.host,
     )  # fmt: skip

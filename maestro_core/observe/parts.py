@@ -10,16 +10,27 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from maestro_core.bus.feed import Topic
 from maestro_core.bus.inbox import SLICE_SECONDS, Inbox
 from maestro_core.clock import Clock
+from maestro_core.consumer.ownership import is_locked
 from maestro_core.files import FileSystem
 from maestro_core.layout import NAME, Layout
-from maestro_core.observe.beat import Beating, read_beat
+from maestro_core.models import Running
+from maestro_core.observe.beat import Beating, CadenceNote, consumer_word, read_beat
 from maestro_core.observe.circuits import Circuits, read_circuits
 from maestro_core.observe.documents import keep, moment, read_document, text
-from maestro_core.observe.ledger_view import LedgerView
-from maestro_core.observe.snapshot import Later, MarkerView
+from maestro_core.observe.ledger_view import CadenceRuns, LedgerView
+from maestro_core.observe.snapshot import (
+    ConsumerView,
+    ConsumerWord,
+    CountsView,
+    FleetView,
+    Later,
+    MarkerView,
+)
 from maestro_core.settings import Settings, examine_settings
 
 FIRST_SLICE = 0.0
@@ -77,14 +88,14 @@ class Parts:
             "ledger": self._read_ledger,
         }
         self._day = ""
-        self.inbox = TickFolder(fs, layout.inbox, clock)
-        self.claimed = TickFolder(fs, layout.claimed, clock)
-        self.dlq = TickFolder(fs, layout.dlq, clock)
-        self.ledger = LedgerView(layout)
-        self.quarantined = 0
+        self._inbox = TickFolder(fs, layout.inbox, clock)
+        self._claimed = TickFolder(fs, layout.claimed, clock)
+        self._dlq = TickFolder(fs, layout.dlq, clock)
+        self._ledger = LedgerView(layout)
+        self._quarantined = 0
         self.paused: dict[str, MarkerView] = {}
         self.emergency_stop: MarkerView | None = None
-        self.beating = Beating()
+        self._beating = Beating()
         self.circuits = Circuits()
         self.settings = Settings()
         self.prompts: frozenset[str] = frozenset()
@@ -95,6 +106,39 @@ class Parts:
         return tuple(line for lines in self._problems.values() for line in lines[:MOST_PROBLEMS])
 
     @property
+    def counts(self) -> CountsView:
+        return CountsView(
+            inbox=self._inbox.total,
+            claimed=self._claimed.total,
+            dlq=self._dlq.total,
+            quarantine=self._quarantined,
+        )
+
+    @property
+    def waiting(self) -> Mapping[str, int]:
+        return self._inbox.by_cadence
+
+    @property
+    def claimed(self) -> Mapping[str, int]:
+        return self._claimed.by_cadence
+
+    @property
+    def dead(self) -> Mapping[str, int]:
+        return self._dlq.by_cadence
+
+    @property
+    def recent(self) -> Mapping[str, CadenceRuns]:
+        return self._ledger.cadences
+
+    @property
+    def cost_today(self) -> float:
+        return self._ledger.cost_today
+
+    @property
+    def announced(self) -> Mapping[str, tuple[str, ...]]:
+        return {}
+
+    @property
     def settings_problems(self) -> tuple[str, ...]:
         """Why a consumer would refuse to start now."""
         return self._problems.get("settings", ())
@@ -102,21 +146,40 @@ class Parts:
     @property
     def unread(self) -> int:
         """Tick files that a later refresh will read."""
-        return self.inbox.index.unread + self.dlq.index.unread
+        return self._inbox.index.unread + self._dlq.index.unread
 
     def not_due(self, now: float) -> dict[str, Later]:
         """Ticks that are not due at `now` (wall epoch seconds) by cadence, as far as read."""
         found: dict[str, list[float]] = {}
-        for key in self.inbox.index.waiting.keys.values():
+        for key in self._inbox.index.waiting.keys.values():
             if key.ready_at > now:
                 found.setdefault(key.cadence, []).append(key.ready_at)
         return {name: Later(len(times), min(times)) for name, times in found.items()}
+
+    def consumer(self, now: float) -> ConsumerView:
+        word = consumer_word(self._beating, now, lambda: is_locked(self._layout))
+        if word in ("live", "stale"):
+            return replace(self._beating.view, word=word)
+        error = "; ".join(self.settings_problems) or None
+        return replace(self._beating.view, word=word, hold=self.circuits.hold, settings_error=error)
+
+    def running(self, word: ConsumerWord) -> tuple[Running, ...]:
+        return self._beating.running if word in ("live", "stale") else ()
+
+    def told(self, word: ConsumerWord) -> Mapping[str, CadenceNote]:
+        return self._beating.cadences if word in ("live", "stale") else {}
+
+    def fleet(self) -> FleetView | None:
+        return None
+
+    def close(self) -> None:
+        self._ledger.close()
 
     def refresh(self, topics: frozenset[Topic], day: str) -> None:
         """Re-read what the topics name; `day` is today's UTC date."""
         if day != self._day:
             topics, self._day = topics | {"ledger"}, day
-        unread = {"inbox": self.inbox.index.unread, "dlq": self.dlq.index.unread}
+        unread = {"inbox": self._inbox.index.unread, "dlq": self._dlq.index.unread}
         for topic, read in self._readers.items():
             if topic in topics or unread.get(topic):
                 self._problems[topic] = self._tried(topic, read)
@@ -128,17 +191,17 @@ class Parts:
             return (f"{topic}: {error.strerror or error}: {error.filename or ''}".rstrip(": "),)
 
     def _read_inbox(self) -> None:
-        self.inbox.refresh(whole=self._whole)
+        self._inbox.refresh(whole=self._whole)
 
     def _read_claimed(self) -> None:
-        self.claimed.refresh(whole=self._whole)
+        self._claimed.refresh(whole=self._whole)
 
     def _read_dlq(self) -> None:
-        self.dlq.refresh(whole=self._whole)
+        self._dlq.refresh(whole=self._whole)
 
     def _read_quarantine(self) -> None:
         names = self._names(self._layout.quarantine)
-        self.quarantined = sum(not name.endswith(".reason.json") for name in names)
+        self._quarantined = sum(not name.endswith(".reason.json") for name in names)
 
     def _read_paused(self) -> None:
         found = {name: self._layout.paused / f"{name}.json" for name in self._paused_names()}
@@ -164,7 +227,7 @@ class Parts:
 
     def _read_consumer(self) -> Iterable[str]:
         document = read_document(self._fs, self._layout.consumer_json)
-        self.beating = keep(self.beating, read_beat(document))
+        self._beating = keep(self._beating, read_beat(document))
         return [document.problem] if document.problem else []
 
     def _read_circuits(self) -> Iterable[str]:
@@ -184,8 +247,8 @@ class Parts:
         self.prompts = keep(self.prompts, _stems(self._names(self._layout.triggers), ".md"))
 
     def _read_ledger(self) -> Iterable[str]:
-        self.ledger.refresh(self._day)
-        return [self.ledger.problem] if self.ledger.problem else []
+        self._ledger.refresh(self._day)
+        return [self._ledger.problem] if self._ledger.problem else []
 
     def _names(self, folder: Path) -> list[str]:
         try:

@@ -1,8 +1,9 @@
-"""Files of an agent root -> one frozen Snapshot, for the board, `status` and `cadences`.
+"""An agent root -> one frozen Snapshot, for the board, `status` and `cadences`.
 
-`read` re-reads only what the topics name; parts that did not change keep their identity, so a
-screen may compare with `is`. What depends on time (a stale beat, a back-off that ran out) is
-judged anew at each call. Owner: one thread; never blocks on another process.
+It is read from its files, or from another `source`. `read` re-reads only what the topics name;
+parts that did not change keep their identity, so a screen may compare with `is`. What depends on
+time (a stale beat, a back-off that ran out) is judged anew at each call. Owner: one thread; never
+blocks on another process.
 """
 
 from __future__ import annotations
@@ -12,18 +13,18 @@ from msgspec.structs import replace
 from maestro_core.bus.feed import EVERYTHING, Topic
 from maestro_core.clock import Clock, SystemClock, iso
 from maestro_core.consumer.breaker import BreakerPolicy, breaker_policy
-from maestro_core.consumer.ownership import is_locked
 from maestro_core.files import FileSystem, OsFiles
 from maestro_core.layout import Layout
 from maestro_core.models import HoldBeat, Running
-from maestro_core.observe.beat import CadenceNote, consumer_word
+from maestro_core.observe.beat import CadenceNote
 from maestro_core.observe.circuits import hold_length, note_of
 from maestro_core.observe.dead import dead_letters
 from maestro_core.observe.documents import keep
 from maestro_core.observe.explain import Explanation, explain
 from maestro_core.observe.ledger_view import CadenceRuns
 from maestro_core.observe.parts import Parts
-from maestro_core.observe.snapshot import CadenceView, ConsumerView, CountsView, Snapshot
+from maestro_core.observe.snapshot import CadenceView, ConsumerView, Snapshot
+from maestro_core.observe.source import Source
 from maestro_core.redact import Redactor
 from maestro_core.settings import Settings
 from maestro_core.settings_schedule import next_due, zone
@@ -39,6 +40,7 @@ class SnapshotReader:
     Args:
         whole: read every tick file at once. Otherwise a call reads new ones for a quarter of
             a second a folder, and `settled` says whether some are left for the next call.
+        source: what is read instead of the files; it is closed with the reader.
     """
 
     def __init__(
@@ -48,10 +50,11 @@ class SnapshotReader:
         *,
         whole: bool = False,
         fs: FileSystem | None = None,
+        source: Source | None = None,
     ) -> None:
         self._layout = layout
         self._clock = clock or SystemClock()
-        self._parts = Parts(layout, fs or OsFiles(), self._clock, whole=whole)
+        self._parts: Source = source or Parts(layout, fs or OsFiles(), self._clock, whole=whole)
         self._first = True
         self._seen = False
         """There was a bus to read."""
@@ -88,16 +91,15 @@ class SnapshotReader:
         return explain(snapshot, cadence)
 
     def close(self) -> None:
-        """Release the ledger."""
-        self._parts.ledger.close()
+        """Release what is read from."""
+        self._parts.close()
 
     def _picture(self, now: float) -> Snapshot:
         parts, policy = self._parts, breaker_policy(self._parts.settings.consumer)
-        consumer = self._consumer(now)
-        running = parts.beating.running if consumer.word in ("live", "stale") else ()
+        consumer = parts.consumer(now)
+        running = parts.running(consumer.word)
         views = tuple(
-            self._cadence(name, self._note(name, now, policy, consumer), now, policy, running)
-            for name in self._names(running)
+            self._cadence(name, consumer, now, policy, running) for name in self._names(running)
         )
         return Snapshot(
             root=str(self._layout.root),
@@ -105,19 +107,16 @@ class SnapshotReader:
             at=now,
             consumer=consumer,
             emergency_stop=parts.emergency_stop,
-            counts=CountsView(
-                inbox=parts.inbox.total,
-                claimed=parts.claimed.total,
-                dlq=parts.dlq.total,
-                quarantine=parts.quarantined,
-                open_circuits=sum(_circuit_open(view, now) for view in views),
+            counts=replace(
+                parts.counts, open_circuits=sum(_circuit_open(view, now) for view in views)
             ),
-            cost_today=parts.ledger.cost_today,
+            cost_today=parts.cost_today,
             cadences=views,
             running=running,
             max_concurrent=parts.settings.consumer.max_concurrent,
             later=parts.not_due(now),
             problems=(*self._vanished(), *parts.problems),
+            fleet=parts.fleet(),
         )
 
     def _vanished(self) -> tuple[str, ...]:
@@ -131,27 +130,18 @@ class SnapshotReader:
             return (f"{bus.relative_to(root)} is gone from {root}",)
         return ()
 
-    def _consumer(self, now: float) -> ConsumerView:
-        parts, view = self._parts, self._parts.beating.view
-        word = consumer_word(parts.beating, now, lambda: is_locked(self._layout))
-        if word in ("live", "stale"):
-            return replace(view, word=word)
-        error = "; ".join(parts.settings_problems) or None
-        return replace(view, word=word, hold=parts.circuits.hold, settings_error=error)
-
     def _names(self, running: tuple[Running, ...]) -> list[str]:
         parts = self._parts
         names = {*parts.settings.cadences, *parts.prompts, *parts.paused, *parts.circuits.states}
-        names |= parts.inbox.by_cadence.keys() | parts.dlq.by_cadence.keys()
-        names |= parts.claimed.by_cadence.keys() | parts.beating.cadences.keys()
-        return sorted(names | {run.cadence for run in running} | parts.ledger.cadences.keys())
+        names |= {*parts.waiting, *parts.claimed, *parts.dead, *parts.told("live")}
+        return sorted(names | {run.cadence for run in running} | {*parts.recent, *parts.announced})
 
     def _note(
         self, name: str, now: float, policy: BreakerPolicy, consumer: ConsumerView
     ) -> CadenceNote:
         """How it stands: by the consumer while there is one, else by the files; a pause first."""
         parts = self._parts
-        told = parts.beating.cadences.get(name) if consumer.word in ("live", "stale") else None
+        told = parts.told(consumer.word).get(name)
         if told is None or told.state == "paused":
             state = parts.circuits.states.get(name)
             told = note_of(state, now, policy) if state is not None else CadenceNote()
@@ -161,19 +151,22 @@ class SnapshotReader:
 
     def _mode(self, name: str) -> str:
         configured = self._parts.settings.cadences.get(name)
-        return configured.mode if configured else "unregistered"
+        if configured is not None:
+            return configured.mode
+        return "elsewhere" if self._parts.announced.get(name) else "unregistered"
 
     def _cadence(
         self,
         name: str,
-        note: CadenceNote,
+        consumer: ConsumerView,
         now: float,
         policy: BreakerPolicy,
         running: tuple[Running, ...],
     ) -> CadenceView:
         parts = self._parts
+        note, hosts = self._note(name, now, policy, consumer), parts.announced.get(name, ())
         configured = parts.settings.cadences.get(name)
-        runs = parts.ledger.cadences.get(name, _NO_RUNS)
+        runs = parts.recent.get(name, _NO_RUNS)
         schedule = configured.schedule if configured else None
         return CadenceView(
             name=name,
@@ -184,17 +177,18 @@ class SnapshotReader:
             max_attempts=parts.settings.consumer.max_attempts,
             next_allowed_at=note.next_allowed_at,
             open_until=note.open_until,
-            hold_length=hold_length(note, policy, parts.beating.view.hold or parts.circuits.hold),
+            hold_length=hold_length(note, policy, consumer.hold or parts.circuits.hold),
             reason=note.reason,
             paused=parts.paused.get(name),
-            waiting=parts.inbox.by_cadence.get(name, 0),
-            dead=parts.dlq.by_cadence.get(name, 0),
+            waiting=parts.waiting.get(name, 0),
+            dead=parts.dead.get(name, 0),
             next_due=self._next_due(name, schedule, now),
             schedule=schedule,
             recent=runs.rows,
             usual_seconds=runs.usual_seconds,
             running=next((run for run in running if run.cadence == name), None),
-            prompt_exists=name in parts.prompts,
+            prompt_exists=name in parts.prompts or bool(hosts),
+            hosts=hosts,
         )
 
     def _next_due(self, name: str, schedule: str | None, now: float) -> float | None:
@@ -234,4 +228,5 @@ def _keep_parts(last: Snapshot, new: Snapshot) -> Snapshot:
         running=keep(last.running, new.running),
         later=keep(last.later, new.later),
         problems=keep(last.problems, new.problems),
+        fleet=keep(last.fleet, new.fleet),
     )

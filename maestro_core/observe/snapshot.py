@@ -75,6 +75,63 @@ class CadenceView(Struct, frozen=True, kw_only=True):
     """Median duration of its recent successful runs."""
     running: Running | None = None
     prompt_exists: bool = True
+    hosts: tuple[str, ...] = ()
+    """Of a fleet: the hosts that say that they can run it."""
+
+
+HostWord = Literal["live", "stale", "gone", "stopped", "silent"]
+"""stale: no beat for 10 s; gone: for its whole lease, so that others take its ticks over;
+stopped: it said goodbye; silent: it has never beaten."""
+
+
+class HostView(Struct, frozen=True, kw_only=True):
+    """A host of a fleet as its heartbeat tells. Times on this machine's clock."""
+
+    host: str
+    word: HostWord = "silent"
+    here: bool = False
+    """It is the consumer of this agent root."""
+    beat_at: float | None = None
+    cadences: tuple[str, ...] = ()
+    """What it can run."""
+    running: tuple[Running, ...] = ()
+    pid: int | None = None
+    mode: str | None = None
+    version: str | None = None
+    started_at: float | None = None
+    settings_error: str | None = None
+    trouble: str | None = None
+    stats: Stats | None = None
+    hold: HoldBeat | None = None
+    """A hold over this host alone (a refused sign-in)."""
+    skew: float = 0.0
+    """Seconds that its clock is ahead of the server's; small ones are told as 0."""
+    address: str = ""
+    """The name of its machine, for ssh."""
+    root: str = ""
+    """Its agent root, there."""
+
+
+class FleetView(Struct, frozen=True, kw_only=True):
+    """The server that a fleet shares, and the hosts."""
+
+    server: str
+    """Its address, without any password."""
+    here: str
+    """The name of this agent root among the hosts."""
+    hosts: tuple[HostView, ...] = ()
+    away: str | None = None
+    """Why the server cannot be asked now: what is shown is then as it was at `seen_at`."""
+    seen_at: float | None = None
+    stopped_here: MarkerView | None = None
+    """An emergency stop for this host alone, by the file of its agent root."""
+
+    def able(self, cadence: str) -> tuple[HostView, ...]:
+        """The hosts that can run that cadence, whatever they are like now."""
+        return tuple(one for one in self.hosts if cadence in one.cadences)
+
+    def named(self, host: str | None) -> HostView | None:
+        return next((one for one in self.hosts if one.host == host), None)
 
 
 class Later(Struct, frozen=True):
@@ -103,3 +160,5 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     """Of the waiting ticks by cadence, those that are not due yet."""
     problems: tuple[str, ...] = ()
     """What could not be read, one line each."""
+    fleet: FleetView | None = None
+    """None = the bus is this root's own folders."""

@@ -47,7 +47,7 @@ CREATE TABLE keepers (run_id TEXT PRIMARY KEY, pid INTEGER NOT NULL, start_token
 """
 
 USAGE_FIELDS = Usage.__struct_fields__
-PLAIN_FIELDS = tuple(name for name in RunRow.__struct_fields__ if name != "usage")
+PLAIN_FIELDS = tuple(name for name in RunRow.__struct_fields__ if name not in ("usage", "host"))
 COLUMNS = ", ".join((*PLAIN_FIELDS, *USAGE_FIELDS))
 SEARCHED = " || ' ' || ".join(
     f"coalesce({name}, '')"
