@@ -202,8 +202,10 @@ def _note(ending: Ending, transcript: Transcript, found: str) -> str:
         return f"the model was never asked: {one_line(transcript.result.text) or 'no answer'}"
     if found in ("empty_answer", "no_result") and ending.exit_code == 0:
         return policy_for(found).title
-    if ending.signal is not None and transcript.result is None:
-        return f"ended by {_signal_name(ending.signal)}"
+    if transcript.result is None and ending.by_signal is not None:
+        return f"ended by {_signal_name(ending.by_signal)}"
+    if transcript.result is None and transcript.retry is not None:
+        return f"it gave up at {transcript.retry.words()}"
     return ""
 
 

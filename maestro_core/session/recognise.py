@@ -53,6 +53,7 @@ _GENERAL = (
      r"|OAuth token has expired|authentication_error|invalid x-api-key"),
     ("rate_limit", r"Request rejected \(429\)|API Error: 429|rate_limit_error"),
     ("overload", r"API Error: (Repeated )?5\d\d\b|overloaded_error"),
+    ("request", r"API Error: 4\d\d\b"),
     ("out_of_memory", r"heap out of memory|Cannot allocate memory|\bENOMEM\b"),
     ("cli_too_old", r"[Nn]eeds an update|(newer|later) version of Claude Code|minimum version"
      r"|error: unknown option '--(print|output-format|verbose|permission-mode|model)'"),
