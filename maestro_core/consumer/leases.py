@@ -7,6 +7,8 @@ again and again. Owner: the consumer's thread.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from maestro_core.consumer.flight import Flight, Flights
 from maestro_core.consumer.ports import Ports
 from maestro_core.consumer.recovery import give_back
@@ -19,6 +21,9 @@ TAKE_OVER_SECONDS = 10.0
 
 SILENT_SHARE = 2 / 3
 """Of a lease may go by without an answer from the bus before what runs is ended."""
+
+QUICK = 24
+"""An answer within so small a part of the lease counts for the runs themselves."""
 
 KILL_SECONDS = 15.0
 """With less left of a lease there is no time for a grace."""
@@ -45,9 +50,18 @@ class Leases:
         with self._trouble.standing("cannot keep its claims"):
             lost = self._ports.engine.heartbeat(claims) if claims else []
             self._kept_at = dict.fromkeys(ours, now)
+            self._renew(ours.values(), self._ports.clock.steady() - now)
             for claim in lost:
                 self._lose(ours[claim.token])
         self._fence(ours)
+
+    def _renew(self, flights: Iterable[Flight], took: float) -> None:
+        """Tell what runs. A slow answer is none: who knows when the bus wrote it down."""
+        lease = self._ports.engine.lease
+        if lease is not None and took < lease / QUICK:
+            for flight in flights:
+                if flight.work is not None:
+                    flight.work.renew()
 
     def _fence(self, ours: dict[str, Flight]) -> None:
         """End what nobody has confirmed for too long, while there is time: at the end of the

@@ -55,8 +55,11 @@ def takes_slot(cadence: CadenceSettings | None) -> bool:
     return cadence is None or cadence.mode == "escalate"
 
 
-def spec_for(tick: Tick, run_id: str, settings: Settings, argv: tuple[str, ...]) -> RunSpec:
-    """The run of a tick; `argv` is an inline command, () for claude."""
+def spec_for(
+    tick: Tick, run_id: str, settings: Settings, argv: tuple[str, ...], lease: float | None
+) -> RunSpec:
+    """The run of a tick; `argv` is an inline command, () for claude. `lease`: seconds for which
+    a claim lasts, None = for ever."""
     cadence = settings.cadences.get(tick.cadence) or CadenceSettings()
     timeout = cadence.timeout_seconds or settings.consumer.timeout_seconds
     return RunSpec(
@@ -64,6 +67,7 @@ def spec_for(tick: Tick, run_id: str, settings: Settings, argv: tuple[str, ...])
         tick=tick,
         timeout_seconds=timeout,
         kill_grace_seconds=settings.consumer.kill_grace_seconds,
+        lease_seconds=lease or 0.0,
         model=cadence.model,
         max_turns=cadence.max_turns,
         permission_mode=cadence.permission_mode,

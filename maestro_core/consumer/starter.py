@@ -78,7 +78,8 @@ class Starter:
         self, claim: Claim, kind: Literal["session", "command"], argv: tuple[str, ...]
     ) -> None:
         run_id = f"{claim.tick.id[-64:]}.{claim.tick.attempts}.{os.urandom(3).hex()}"
-        spec = spec_for(claim.tick, run_id, self._ports.settings, argv)
+        lease = self._ports.engine.lease
+        spec = spec_for(claim.tick, run_id, self._ports.settings, argv, lease)
         work = self._ports.launcher.start(spec, self._ports.wake)
         self._flights.add(Flight(claim, kind, run_id=run_id, work=work))
 

@@ -19,6 +19,8 @@ class RunSpec(Struct, frozen=True, kw_only=True):
     tick: Tick
     timeout_seconds: float
     kill_grace_seconds: float
+    lease_seconds: float = 0.0
+    """It ends by itself before so long without a `renew`; 0 = nobody else can have its tick."""
     model: str | None = None
     max_turns: int | None = None
     permission_mode: str | None = None
@@ -42,6 +44,10 @@ class Work(Protocol):
         Never blocks. When it returns a result no process of the run is alive, its logs are
         closed, and its ledger row is written.
         """
+        ...
+
+    def renew(self) -> None:
+        """The claim on its tick was confirmed a moment ago."""
         ...
 
     def stop(self, kind: StopKind, *, at_once: bool = False) -> None:

@@ -34,6 +34,8 @@ class Child:
         self.refused: int | None = None
         """errno with which the system refused to start the CLI."""
         self.wait_status: int | None = None
+        self.lapsed = False
+        """The keeper ends it: nobody has renewed its lease."""
         self.silent = False
         """The keeper has closed its line: it is gone, or about to be."""
         self.keeper: tuple[int, str | None] = keeper.identity
@@ -45,10 +47,10 @@ class Child:
 
     def start(
         self, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str],
-        files: tuple[int, int, int], grace: float,
+        files: tuple[int, int, int], grace: float, lease: float = 0.0,
     ) -> None:  # fmt: skip
         """Raises OSError when the keeper cannot take the job."""
-        self._keeper.give(argv, cwd=cwd, env=env, files=files, grace=grace)
+        self._keeper.give(argv, cwd=cwd, env=env, files=files, grace=grace, lease=lease)
         self._hear_first()
 
     def listen(self, on_news: Callable[[bool], None], pause: Callable[[], float]) -> None:
@@ -96,7 +98,8 @@ class Child:
             time.sleep(0.005)
 
     def order(self, letter: bytes) -> None:
-        """b"T" = TERM the CLI, b"K" = KILL all of it. Nothing happens to a keeper that is gone."""
+        """b"T" = TERM the CLI, b"K" = KILL all of it, b"L" = the claim is kept. Nothing happens
+        to a keeper that is gone."""
         try:
             self._keeper.order(letter)
         except OSError:
@@ -146,6 +149,8 @@ class Child:
             if word == b"started":
                 self.pid = int(value)
                 self.token = processes.start_token(self.pid)
+            elif word == b"lapsed":
+                self.lapsed = True
             elif word == b"refused":
                 self.refused = int(value)
             elif word == b"ended":

@@ -7,11 +7,15 @@ is anything to do: so a run need not wait for it to start. Its duties:
 2. adopt what the CLI's tools leave behind (Linux: child subreaper), so that no daemon trick
    gets out of the family;
 3. say how the CLI ended, then end everything that is left of the family, and only then end;
-4. when the consumer dies (LEASH closes): TERM the CLI, the grace time, KILL the family.
+4. when the consumer dies (LEASH closes): TERM the CLI, the grace time, KILL the family;
+5. on a bus that others share the claim is a lease: TERM and KILL before it runs out, when the
+   consumer has not said that it is kept. A consumer that is stopped, or waits for a server that
+   hangs, could not end the run itself, and another host is about to start the same tick.
 
-After the job LEASH carries orders, one byte each: T = TERM the CLI, K = KILL all of it. STATUS
-carries lines: `started PID`, `refused ERRNO`, `ended WAITSTATUS`. As the parent it knows which
-pids are still the run's own, so an order never hits a stranger.
+After the job LEASH carries orders, one byte each: T = TERM the CLI, K = KILL all of it, L = the
+lease begins anew. STATUS carries lines: `started PID`, `refused ERRNO`, `ended WAITSTATUS`,
+`lapsed 0` (the lease). As the parent it knows which pids are still the run's own, so an order
+never hits a stranger.
 It imports next to nothing: every run has one.
 """
 
@@ -28,8 +32,15 @@ TERM, KILL = 15, 9
 SIGPIPE, SIGXFSZ = 13, 25
 PR_SET_CHILD_SUBREAPER = 36
 LINUX = sys.platform.startswith("linux")
+TERM_SHARE, KILL_SHARE = 3 / 4, 7 / 8
+"""Of a lease may go by before the CLI is asked to end, and before all of it is ended."""
 SWEEP_SECONDS = 10.0
 """How long it tries to be rid of processes that SIGKILL does not end at once."""
+
+
+def now() -> float:
+    """Seconds that go on while the machine sleeps: the lease does too."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def adopt_orphans() -> bool:
@@ -76,9 +87,11 @@ def kill(pid: int, number: int) -> None:
 class Family:
     """The CLI and whatever descends from it."""
 
-    def __init__(self, status: int, grace: float) -> None:
+    def __init__(self, status: int, grace: float, lease: float = 0.0) -> None:
         self.status = status
         self.grace = grace
+        self.lease = lease
+        self.kept_at = now()
         self.cli = 0
         self.ended = False
         self.deadline: float | None = None
@@ -109,12 +122,30 @@ class Family:
 
     def obey(self, order: bytes) -> None:
         """Act on what came over the leash; nothing = the consumer is gone."""
+        if b"L" in order:
+            self.kept_at = now()
         if not self.ended and (order == b"" or b"T" in order):
             kill(self.cli, TERM)
         if order == b"":
             self.deadline = time.monotonic() + self.grace
         if b"K" in order:
             self.deadline = 0.0
+
+    def mind_lease(self) -> None:
+        """Whether nobody has kept the claim for too long. There is no way back."""
+        silent = now() - self.kept_at
+        if self.lease and silent >= self.lease * TERM_SHARE and self.deadline is None:
+            self.deadline = time.monotonic() + self.lease * KILL_SHARE - silent
+            say(self.status, "lapsed 0")
+            if not self.ended:
+                kill(self.cli, TERM)
+
+    @property
+    def pause(self) -> float:
+        """Seconds for which nothing can become due without a word."""
+        if self.deadline is not None:
+            return 0.05
+        return min(1.0, self.lease / 48) if self.lease else 1.0
 
     def overdue(self) -> bool:
         return self.deadline is not None and time.monotonic() >= self.deadline
@@ -178,11 +209,12 @@ def watch(family: Family, leash: int) -> None:
     """Until the CLI has ended or all of it has to go."""
     waiter = Waiter(family.cli, leash)
     while family.reap() and not family.ended and not family.overdue():
-        if waiter.wait(1.0 if family.deadline is None else 0.05):
+        if waiter.wait(family.pause):
             order = os.read(leash, 64)
             family.obey(order)
             if order == b"":
                 waiter.drop_leash()
+        family.mind_lease()
 
 
 def receive(leash: int) -> tuple[dict[str, object], list[int]] | None:
@@ -216,7 +248,7 @@ def main(argv: list[str]) -> int:
     for fd, theirs in enumerate(files):
         os.dup2(theirs, fd)
         os.close(theirs)
-    family = Family(status, float(str(job["grace"])))
+    family = Family(status, float(str(job["grace"])), float(str(job["lease"])))
     environ = {raw(name): raw(value) for name, value in dict(job["env"]).items()}  # type: ignore[call-overload]
     if not family.start([raw(one) for one in list(job["argv"])], raw(job["cwd"]), environ):  # type: ignore[call-overload]
         return 1

@@ -170,6 +170,7 @@ class SubSessionLauncher:
                 child.start(
                     plan.argv, cwd=self._layout.root, env=env,
                     files=(stdin, *logs.outputs()), grace=spec.kill_grace_seconds,
+                    lease=spec.lease_seconds,
                 )  # fmt: skip
                 self._note_spawn(spec, plan, child, logs)
                 work = SubSession(spec, around, logs, child, wake, iso(now), plan.argv[0])
@@ -248,6 +249,9 @@ class Refused:
 
     def poll(self) -> RunResult | None:
         return self._result
+
+    def renew(self) -> None:
+        """It has ended already."""
 
     def stop(self, kind: StopKind, *, at_once: bool = False) -> None:
         """It has ended already."""

@@ -50,14 +50,15 @@ class Keeper:
 
     def give(
         self, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str],
-        files: tuple[int, int, int], grace: float,
+        files: tuple[int, int, int], grace: float, lease: float = 0.0,
     ) -> None:  # fmt: skip
-        """Hand it its job. Raises OSError when it is gone."""
+        """Hand it its job; `lease` 0 = there is none. Raises OSError when it is gone."""
         job = {
             "argv": [_latin(one) for one in argv],
             "cwd": _latin(str(cwd)),
             "env": {_latin(name): _latin(value) for name, value in env.items()},
             "grace": grace,
+            "lease": lease,
         }
         data = json.dumps(job).encode()
         socket.send_fds(self._line, [len(data).to_bytes(8, "big")], list(files))

@@ -102,8 +102,13 @@ class SubSession:
     def poll(self) -> RunResult | None:
         if self._result is None:
             self._output.read(self._around.clock.wall())
+            if self._child.lapsed:
+                self._end("shutdown", self._around.clock.awake())
             self._advance(self._around.clock.awake())
         return self._result
+
+    def renew(self) -> None:
+        self._child.order(b"L")
 
     def stop(self, kind: StopKind, *, at_once: bool = False) -> None:
         if self._result is None:

@@ -57,6 +57,9 @@ class FakeWork:
     def poll(self) -> RunResult | None:
         return self._result if self._clock.awake() >= self._ends_at else None
 
+    def renew(self) -> None:
+        """Its claim cannot run out here."""
+
     def stop(self, kind: StopKind, *, at_once: bool = False) -> None:
         self._result = RunResult(outcome=kind, exit_code=-1, signal=15, reason=f"{kind}")
         self._ends_at = self._clock.awake() + (0.0 if at_once else 2.0)

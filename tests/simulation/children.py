@@ -121,6 +121,9 @@ class SimWork:
             self._children.ended_well.add(self.spec.tick.id)
         return self._child.result
 
+    def renew(self) -> None:
+        """Its claim cannot run out here."""
+
     def stop(self, kind: StopKind, *, at_once: bool = False) -> None:
         self._child.result = RunResult(outcome=kind, exit_code=-1, reason=kind)
         self._child.ends = self._clock.awake() + (0.0 if at_once else 1.0)
