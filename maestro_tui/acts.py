@@ -215,7 +215,9 @@ def engage_kill(running: int) -> Plan:
         run=lambda operator: operator.emergency_stop(kill=True, reason="from the console"),
         done="EMERGENCY STOP: nothing is claimed, what ran is being ended", word="stop",
         lines=(
-            f"{plural(running, 'running sub-session')} ended now; ticks go back to the inbox.",
+            f"{plural(running, 'running sub-session')} ended now; ticks go back to the inbox."
+            if running
+            else "Nothing runs now.",
             "Nothing is claimed until the stop is lifted.",
         ),
     )  # fmt: skip
@@ -227,7 +229,7 @@ def lift_stop() -> Plan:
         title="Lift the emergency stop", button="Lift", risk="cost", targets=(),
         run=lambda operator: operator.clear_emergency_stop(),
         done="emergency stop lifted: the consumer claims again",
-        lines=("The consumer claims ticks again at once.",),
+        lines=("A consumer claims ticks again at once.",),
     )  # fmt: skip
 
 

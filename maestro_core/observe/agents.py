@@ -66,7 +66,7 @@ class AgentLine(Struct, frozen=True, kw_only=True):
     running: tuple[str, ...] = ()
     """Cadences with a sub-session."""
     why: str | None = None
-    """What holds all of it: the emergency stop or a hold, with its reason."""
+    """What holds all of it: settings, the emergency stop, a hold, a consumer that is gone."""
     hold_kind: str | None = None
     hold_until: float | None = None
     held: tuple[Held, ...] = ()
@@ -150,13 +150,8 @@ def broken(layout: Layout, at: float, problem: str) -> AgentLine:
 
 def agent_line(snapshot: Snapshot, redact: Redactor) -> AgentLine:
     """The snapshot on one line."""
-    consumer, stop = snapshot.consumer, snapshot.emergency_stop
+    consumer, why = snapshot.consumer, _why(snapshot)
     hold = consumer.hold
-    why = None
-    if stop is not None:
-        why = stop.reason or "emergency stop"
-    elif hold is not None:
-        why = hold.reason
     running = tuple(run.cadence for run in snapshot.running)
     return AgentLine(
         root=snapshot.root,
@@ -180,9 +175,30 @@ def agent_line(snapshot: Snapshot, redact: Redactor) -> AgentLine:
     )
 
 
+def _why(snapshot: Snapshot) -> str | None:
+    """What holds all of it, in words; None = nothing does."""
+    consumer, stop = snapshot.consumer, snapshot.emergency_stop
+    if _cannot_start(snapshot):
+        return f"no consumer can start: {consumer.settings_error}"
+    if stop is not None:
+        return stop.reason or "emergency stop"
+    if consumer.word == "crashed":
+        return "its consumer is gone without a clean stop"
+    if consumer.word == "stale":
+        return "its consumer is silent"
+    return consumer.hold.reason if consumer.hold is not None else consumer.trouble
+
+
+def _cannot_start(snapshot: Snapshot) -> bool:
+    consumer = snapshot.consumer
+    return consumer.settings_error is not None and consumer.word not in ("live", "stale")
+
+
 def agent_word(snapshot: Snapshot) -> AgentWord:
     """How the agent stands, in one word: what a person should know first."""
     consumer = snapshot.consumer.word
+    if _cannot_start(snapshot):
+        return "broken"
     if snapshot.emergency_stop is not None:
         return "estop"
     if consumer in ("crashed", "stale"):

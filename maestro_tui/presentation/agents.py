@@ -117,7 +117,8 @@ def _why(agent: Agent, now: float) -> Text:
 
 
 def _hold(seen: AgentLine, now: float) -> Text:
-    wait = f"{times.left(seen.hold_until, now)}: " if seen.hold_until is not None else ""
+    waits = seen.word == "hold" and seen.hold_until is not None
+    wait = f"{times.left(seen.hold_until or now, now)}: " if waits else ""
     return line((f"{wait}{data(seen.why, 200)}", "text"))
 
 
@@ -142,9 +143,9 @@ def _urgency(agent: Agent) -> int:
 
 
 COLUMNS: tuple[Column[Agent], ...] = (
-    Column("agent", "AGENT", 16, _name, lambda agent: agent.name.lower(), grow=1, ticks=False),
-    Column("state", "STATE", 13, _state, _urgency, ticks=False),
-    Column("running", "RUNNING", 15, _running, lambda agent: -len(agent.line.running)
+    Column("agent", "AGENT", 14, _name, lambda agent: agent.name.lower(), grow=1, ticks=False),
+    Column("state", "STATE", 14, _state, _urgency, ticks=False),
+    Column("running", "RUNNING", 12, _running, lambda agent: -len(agent.line.running)
            if agent.line else 0, grow=1, drop=5, ticks=False),
     _number("waiting", "text"),
     _number("open_circuits", "bad"),
@@ -153,7 +154,7 @@ COLUMNS: tuple[Column[Agent], ...] = (
            drop=2, align="right", ticks=False),
     Column("beat", "BEAT", 5, _beat, lambda agent: (agent.line and agent.line.beat_at) or 0,
            drop=3, align="right"),
-    Column("why", "HELD, AND WHY", 14, _why, grow=3, drop=1),
+    Column("why", "HELD, AND WHY", 12, _why, grow=4, drop=1),
 )  # fmt: skip
 
 
@@ -221,7 +222,7 @@ def choice_line(agent: Agent, on: bool, now: float, width: int) -> Text:
     look = agent_look(agent)
     text = line(("▌ " if on else "  ", "accent"), fit(_name(agent, now), 30), "  ",
                 fit(line((f"{look.glyph} {look.word}", f"{look.style}.strong")), 14),
-                _why(agent, now))  # fmt: skip
+                "  ", _why(agent, now))  # fmt: skip
     text = fit(text, width)
     if on:
         text.stylize("row.cursor")

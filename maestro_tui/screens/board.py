@@ -113,7 +113,10 @@ class BoardScreen(ListScreen[Cadence]):
 
     def empty(self) -> Sequence[Text]:
         if self.filter:
-            return (line(("no cadence matches the filter", "muted")),)
+            return (
+                line(("no cadence matches the filter", "muted")),
+                line(("Esc", "key"), (" drops it", "muted")),
+            )
         snapshot = self.console.snapshot
         if snapshot is not None and snapshot.problems:
             told = [line((data(problem, 300), "bad")) for problem in snapshot.problems[:3]]

@@ -151,6 +151,17 @@ def test_the_word_is_what_a_person_should_know_first(tmp_path: Path) -> None:
     assert stop.why == "it mails customers"
 
 
+def test_an_agent_that_nobody_can_start_says_why(tmp_path: Path) -> None:
+    layout = agent(tmp_path / "a")
+    layout.cadences_toml.parent.mkdir(exist_ok=True)
+    layout.cadences_toml.write_text("[consumer]\npoll_secons = 5\n")
+    line = AgentReader(str(layout.root), FakeClock(NOW)).read(whole=True)
+    assert (line.word, line.problem) == ("broken", None)
+    assert line.why is not None
+    assert line.why.startswith("no consumer can start: ")
+    assert "poll_secons" in line.why
+
+
 def test_a_root_that_goes_and_comes_back_is_told_of_both_times(tmp_path: Path) -> None:
     layout = agent(tmp_path / "a")
     reader = AgentReader(str(layout.root))
