@@ -7,7 +7,8 @@ MaestroError              message (what, where) + hint (what to do)
 │   └── Busy              another process holds what is needed
 ├── SettingsError         .env or config/cadences.toml cannot be used       exit 1
 ├── BusError              the bus cannot be read or written
-│   └── ClaimLost         a settle with a claim that is no longer ours
+│   ├── ClaimLost         a settle with a claim that is no longer ours
+│   └── BusAway           its server cannot be reached now
 └── BadTick               bytes that are no tick (they go to quarantine)
 """
 
@@ -60,6 +61,10 @@ class BusError(MaestroError):
 
 class ClaimLost(BusError):
     """The claim is no longer ours: somebody recovered or settled it."""
+
+
+class BusAway(BusError):
+    """The server of the bus cannot be reached now; sooner or later it can."""
 
 
 class BadTick(MaestroError):

@@ -25,7 +25,7 @@ from maestro_core.consumer.settle import Settler
 from maestro_core.consumer.starter import Starter, job_result
 from maestro_core.consumer.tidy import Tidy
 from maestro_core.consumer.trouble import Trouble
-from maestro_core.errors import BusError, ClaimLost, MaestroError
+from maestro_core.errors import BusAway, BusError, ClaimLost, MaestroError
 from maestro_core.models import Beat, CadenceBeat, Claim, RunResult, Stats
 from maestro_core.schedule.scheduler import Scheduler
 
@@ -34,6 +34,8 @@ RUNNING_POLL = 1.0
 SETTLE_POLL = 0.3
 RECENT_CADENCES = 500
 """So many that ran stay in consumer.json without being in the settings: ticks can name any."""
+LEAVE_SECONDS = 5.0
+"""How long a consumer that is to end waits for a server that is away."""
 RIPE_POLL = 0.25
 """How soon a file that should be looked at, but could not, is looked at again."""
 
@@ -51,6 +53,7 @@ class Consumer:
         self.heart = Heart(ports.layout, ports.fs, ports.clock, mode, beat_seconds)
         self.scheduler = Scheduler(ports.layout, ports.fs, ports.outlet)
         self.stopping = False
+        self._stopping_at = 0.0
         self._trouble = Trouble(ports.journal)
         self._recent: dict[str, None] = {}
         self._cadences: dict[str, CadenceBeat] = {}
@@ -124,6 +127,7 @@ class Consumer:
         """Claim no more and end what runs; its ticks go back with their attempt."""
         if not self.stopping:
             self.ports.journal.write("info", "consumer_stopping", running=len(self.flights))
+            self._stopping_at = self.ports.clock.steady()
         self.stopping = True
         self.flights.stop("shutdown", at_once=at_once)
         for flight in self.flights:
@@ -183,13 +187,26 @@ class Consumer:
             self._claim_lost(flight.claim, str(error))
         except (OSError, BusError) as error:
             self._trouble.tell(f"cannot settle {flight.claim.tick.id}", error)
-            return
+            if not (isinstance(error, BusAway) and self._leaves_behind(flight, result)):
+                return
         self.flights.land(flight)
         self.keeper.slot_freed()
         self.keeper.budgets.add(flight.claim.tick.cadence, result.usage.cost_usd)
         if flight.run_id:
             with self._trouble.caught("cannot tell of a run"):
                 self.ports.publish_run(flight.claim, result, flight.run_id)
+
+    def _leaves_behind(self, flight: Flight, result: RunResult) -> bool:
+        """A consumer that is to end does not wait for a server: its own next start, or after
+        the lease another host, takes the claim over."""
+        if not self.stopping or self.ports.clock.steady() - self._stopping_at < LEAVE_SECONDS:
+            return False
+        tick = flight.claim.tick
+        self.ports.journal.write(
+            "error", "left_behind", id=tick.id, cadence=tick.cadence, run_id=flight.run_id,
+            outcome=result.outcome, error="the bus is away: what became of it could not be told",
+        )  # fmt: skip
+        return True
 
     def _take_settings(self) -> None:
         source = self.ports.settings_source

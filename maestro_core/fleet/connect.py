@@ -18,7 +18,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
 
 from maestro_core.clock import Clock
-from maestro_core.errors import BusError, ReadOnly, SettingsError
+from maestro_core.errors import BusAway, BusError, ReadOnly, SettingsError
 from maestro_core.fleet.watch import Watch
 
 T = TypeVar("T")
@@ -223,10 +223,10 @@ class Link:
         password = self.target._parts.get("password")
         return text.replace(str(password), "***") if password else text
 
-    def _away(self) -> BusError:
-        return BusError(
+    def _away(self) -> BusAway:
+        return BusAway(
             f"the bus at {self.target.shown} cannot be reached: {self.trouble}",
-            "it is tried again by itself; what runs goes on",
+            "consumers finish what runs, claim nothing, and come back by themselves",
         )
 
     def _explained(self, error: psycopg.Error, connection: Connection) -> BusError | ReadOnly:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 
 from maestro_core.clock import Clock, SystemClock
-from maestro_core.errors import Busy
+from maestro_core.errors import BusAway, Busy
 from maestro_core.files import FileSystem, OsFiles
 from maestro_core.journal import Journal
 from maestro_core.layout import Layout
@@ -76,10 +76,11 @@ class Supervision:
         while not self._stopped.is_set():
             try:
                 return work()
-            except Busy as error:
+            except (Busy, BusAway) as error:
+                stage = "waiting_for_lock" if isinstance(error, Busy) else "waiting_for_bus"
                 if error.message != said:
                     said = error.message
-                    self._journal.write("info", "waiting_for_lock", reason=said)
+                    self._journal.write("info", stage, reason=said)
                 self._wait(LOOK_AGAIN, f"waiting: {said}")
         return 0
 

@@ -4,13 +4,16 @@ finished and settled later, nothing runs twice at once, and each says what is wr
 from __future__ import annotations
 
 import signal
+import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from maestro_core.models import Tick
-from tests.fleet.kit import Fleet
+from tests.e2e.terminal import PROGRAM
+from tests.fleet.kit import Fleet, Mini
 from tests.fleet.server import Database, Server
 from tests.support import wait_until
 
@@ -116,3 +119,38 @@ def test_a_frozen_consumer_is_fenced_when_it_thaws(fleet: Fleet) -> None:
         wait_until(lambda: not one.beat()["running"], PATIENCE, "its run to be ended")
     assert [host for host, _, _ in fleet.runs()].count("two") == 1
     assert fleet.counts() == (0, 0, 0)
+
+
+def test_a_consumer_that_is_told_to_end_does_not_wait_for_its_server(
+    running: Server, fleet: Fleet
+) -> None:
+    one = fleet.host("one", lease=600)
+    one.cadence("memo", "ok", seconds=300)
+    fleet.engine.enqueue(Tick(id="a", cadence="memo"))
+    with one.daemon() as process:
+        wait_until(lambda: one.beat().get("running"), PATIENCE, "a run")
+        running.stop(signal.SIGQUIT)
+        process.terminate()
+        assert process.wait(60) == 0
+    one.wait_stage("left_behind", "memo")
+    late = one.attempt("pause", "memo")
+    assert (late.returncode, "cannot be reached" in late.stderr) == (1, True)
+    one.cadence("memo", "ok", seconds=0)
+    with service(one) as started:
+        one.wait_stage("waiting_for_bus")
+        assert started.poll() is None
+        running.start()
+        wait_until(lambda: fleet.settled("a"), PATIENCE, "it to run again")
+    assert one.runs("memo") == ["shutdown", "ok"]
+
+
+@contextmanager
+def service(mini: Mini) -> Iterator[subprocess.Popen[bytes]]:
+    """As launchd or systemd have it started; the server may be away."""
+    words = [PROGRAM, "--root", mini.root, "run", "--service"]
+    started = subprocess.Popen(words, env=mini.env, stdin=subprocess.DEVNULL)
+    try:
+        yield started
+    finally:
+        started.terminate()
+        started.wait(60)
