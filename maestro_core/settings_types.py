@@ -107,7 +107,7 @@ class BusSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """The name of this agent root's consumer on a bus that several share; None = the machine's."""
     per_cadence: int = 1
     """Ticks of one cadence that may run at once over all hosts; 0 = any number."""
-    lease_seconds: float = 60.0
+    lease_seconds: float = 120.0
     """A consumer that is silent for so long has lost what it works on to the others."""
 
     @property
