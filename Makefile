@@ -5,13 +5,14 @@ PY := .venv/bin/python
 JOBS ?= 2
 ARGS ?=
 
-.PHONY: help venv demo simulate test test-oldest schemas man check lint format types screenshots bench constraints dist clean
+.PHONY: help venv demo simulate faults test test-oldest schemas man check lint format types screenshots bench constraints dist clean
 
 help:
 	@echo "make demo         a living console on a throw-away agent root; no key, no network"
 	@echo "make test         all tests (ARGS='tests/core -k breaker' picks some)"
 	@echo "make test-oldest  the core's tests with the oldest versions that are supported"
 	@echo "make simulate     1,000 simulated days: crashes, power cuts, faults, operators"
+	@echo "make faults       a fleet's faults and scale, with those that take minutes"
 	@echo "make check        ruff, mypy --strict, all tests"
 	@echo "make screenshots  draw the pictures of each screen anew"
 	@echo "make bench        measure; figures only, no verdict"
@@ -43,6 +44,9 @@ man: venv
 
 simulate: venv
 	$(PY) -m tests.simulation
+
+faults: venv
+	env -u PYTHONUNBUFFERED $(PY) -m pytest -q -m "long or not long" tests/fleet $(ARGS)
 
 check: lint types test
 

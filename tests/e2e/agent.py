@@ -35,6 +35,9 @@ kill_grace_seconds = 1
 class Agent:
     """An agent root, and what its people do with it from a shell."""
 
+    before: tuple[str, ...] = ()
+    """Words before the program of a daemon."""
+
     def __init__(self, root: Path) -> None:
         root.mkdir()
         self.layout = Layout(root)
@@ -93,7 +96,7 @@ class Agent:
     def daemon(self, *options: str) -> Iterator[subprocess.Popen[str]]:
         """`maestro-tui run`, live; ended with TERM and waited for at the end."""
         process = subprocess.Popen(
-            [PROGRAM, "--root", self.root, "run", *options], env=self.env, cwd="/",
+            [*self.before, PROGRAM, "--root", self.root, "run", *options], env=self.env, cwd="/",
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         try:

@@ -18,8 +18,9 @@ class Line:
     lets nothing through, as a server that hangs does; `mend` ends both.
     """
 
-    def __init__(self, upstream: int) -> None:
+    def __init__(self, upstream: int, address: str = "127.0.0.1") -> None:
         self._upstream = upstream
+        self._address = address
         self._pairs: set[tuple[socket.socket, socket.socket]] = set()
         self._lock = threading.Lock()
         self._there = threading.Event()
@@ -68,7 +69,7 @@ class Line:
     def _listen(self) -> None:
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", self.port))
+        listener.bind((self._address, self.port))
         listener.listen(128)
         self.port = listener.getsockname()[1]
         self._listener = listener

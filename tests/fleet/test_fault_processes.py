@@ -14,6 +14,7 @@ import pytest
 from maestro_core.errors import BusError
 from maestro_core.models import Tick
 from tests.fleet.kit import Fleet, Mini
+from tests.fleet.network import HERE, Cable, Unusable
 from tests.fleet.proxy import Line
 from tests.fleet.server import Database
 from tests.fleet.witness import Witness
@@ -38,14 +39,26 @@ class Ground:
         self._folder = folder
         self._stack = ExitStack()
 
-    def line(self) -> Line:
-        line = Line(self.database.server.port)
+    def line(self, address: str = "127.0.0.1") -> Line:
+        line = Line(self.database.server.port, address)
         self._stack.callback(line.close)
         return line
 
-    def host(self, name: str, line: Line | None = None, *, seconds: float = 0) -> Mini:
+    def cable(self) -> Cable:
+        """Skips the test, and says why, where there can be none."""
+        try:
+            cable = Cable()
+        except Unusable as error:
+            pytest.skip(f"no network of its own for a host: {error}")
+        self._stack.callback(cable.remove)
+        return cable
+
+    def host(
+        self, name: str, line: Line | None = None, *, seconds: float = 0,
+        address: str = "127.0.0.1",
+    ) -> Mini:  # fmt: skip
         url = self.database.server.url(self.database.name, line.port if line else None)
-        mini = Mini(self._folder / name, url)
+        mini = Mini(self._folder / name, url.replace("127.0.0.1", address))
         for cadence in CADENCES:
             mini.cadence(
                 cadence, "ok", "say: {n}", seconds=seconds, repeat=max(1, int(seconds * 4))
@@ -133,6 +146,26 @@ def test_a_host_that_is_cut_off_for_longer_ends_its_run_before_another_begins_it
             line.mend()
             ground.check([tick_id])
     assert ground.witness.begun() == {tick_id: 2}
+
+
+def test_a_host_whose_cable_is_pulled_ends_its_run_and_comes_back(ground: Ground) -> None:
+    """A network of its own: packets are lost without a word, as with a switch that dies."""
+    cable = ground.cable()
+    lost = ground.host("lost", ground.line(HERE), seconds=60, address=HERE)
+    lost.before = cable.words
+    other = ground.host("other", seconds=0.2)
+    [tick_id] = ground.enqueue(1)
+    with lost.daemon():
+        ground.wait(lambda: ground.begun_on("lost"), "its run")
+        cable.pull()
+        with other.daemon():
+            ground.wait(lambda: ground.begun_on("other"), "its run elsewhere")
+            ground.check([tick_id])
+        lost.cadence("memo", "ok", seconds=0)
+        cable.plug()
+        ground.fleet.engine.enqueue(Tick(id="memo-back", cadence="memo"))
+        ground.check([tick_id, "memo-back"])
+    assert ground.begun_on("lost") == [tick_id, "memo-back"]
 
 
 def test_a_consumer_that_is_killed_leaves_its_tick_to_another_after_the_lease(
