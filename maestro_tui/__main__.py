@@ -11,12 +11,19 @@ from maestro_core.web import VARIABLE as BROWSER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from maestro_core.doctor import Check
     from maestro_core.layout import Layout
 
 
 def main() -> int:
     """Run the command line of this process; its exit code."""
-    return cli.main(sys.argv[1:], open_console)
+    return cli.main(sys.argv[1:], open_console, _console_checks)
+
+
+def _console_checks() -> list[Check]:
+    from maestro_tui.checks import file_checks
+
+    return file_checks()
 
 
 def open_console(

@@ -7,12 +7,14 @@ from maestro_core.doctor.finding import ok, warn
 from maestro_tui.config import config_path, load_config
 
 
+def file_checks() -> list[Check]:
+    """Beside the core's checks wherever the doctor is asked, without a screen too."""
+    return [Check("console.config", "Console settings and keys", _config)]
+
+
 def console_checks() -> list[Check]:
-    """To be run beside the core's checks."""
-    return [
-        Check("console.config", "console settings and keys", _config),
-        Check("console.terminal", "terminal abilities", _terminal),
-    ]
+    """Beside the core's checks in a console."""
+    return [*file_checks(), Check("console.terminal", "terminal abilities", _terminal)]
 
 
 def _config(context: Context) -> Verdict:

@@ -9,9 +9,10 @@ stays unbound. Ids are stable; people use them in ~/.config/maestro-tui/config.t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from textual.binding import Binding
+if TYPE_CHECKING:
+    from textual.binding import Binding
 
 Risk = Literal["none", "undo", "cost", "final"]
 """What an act may do: nothing, something `u` undoes, spend money, or end something for good."""
@@ -151,6 +152,8 @@ _NAMES = {
 
 def bindings(*scopes: Scope) -> list[Binding]:
     """Textual bindings of those scopes, each with the id by which people remap it."""
+    from textual.binding import Binding  # here: the doctor reads this table without a screen
+
     return [
         Binding(
             key.keys, action_of(key), key.label, show=False, id=key.id, priority=key.id in _PRIORITY

@@ -41,6 +41,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         deep=arguments.deep,
         only=arguments.checks or None,
         read_only=context.read_only,
+        extra=context.console_checks(),
         on_result=None if arguments.json else _print,
     )
     code = exit_code(findings, strict=arguments.strict)

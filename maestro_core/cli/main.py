@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any, Protocol
 
+    from maestro_core.doctor import Check
+
+    Checks = Callable[[], list[Check]]
+
     class OpenConsole(Protocol):
         """Opens the console on an agent root and returns its exit code."""
 
@@ -68,9 +72,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
 class Context:
     """What a command is run with. `read_only` is enforced by the operator, not by the command."""
 
-    def __init__(self, options: Globals, open_console: OpenConsole) -> None:
+    def __init__(
+        self, options: Globals, open_console: OpenConsole, console_checks: Checks = list
+    ) -> None:
         self.read_only = options.read_only
         self.open_console = open_console
+        self.console_checks = console_checks
         self._roots = options.roots
         self._all = options.all
 
@@ -152,14 +159,17 @@ class Globals:
         self.version = False
 
 
-def main(argv: list[str], open_console: OpenConsole) -> int:
-    """Run one command line and return its exit code."""
+def main(argv: list[str], open_console: OpenConsole, console_checks: Checks = list) -> int:
+    """Run one command line and return its exit code.
+
+    `console_checks` makes the doctor's checks of the console's own files.
+    """
     _occupy_standard_descriptors()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        return _guarded(lambda: _flushed(_run(argv, open_console)))
+        return _guarded(lambda: _flushed(_run(argv, open_console, console_checks)))
     except BrokenPipeError:
         return 0  # whoever read our output has seen enough
     finally:
@@ -223,7 +233,7 @@ def complain(error: MaestroError) -> None:
         print(f"  {visible(redact(error.hint))}", file=sys.stderr)
 
 
-def _run(argv: list[str], open_console: OpenConsole) -> int:
+def _run(argv: list[str], open_console: OpenConsole, console_checks: Checks) -> int:
     options, rest = split(argv)
     if options.version:
         from maestro_core.cli.versions import underneath
@@ -233,7 +243,7 @@ def _run(argv: list[str], open_console: OpenConsole) -> int:
     if options.help:
         print(overview())
         return 0
-    context = Context(options, open_console)
+    context = Context(options, open_console, console_checks)
     if not rest:
         return _console(options, context)
     if options.eco:

@@ -499,3 +499,18 @@ def test_the_demo_opens_the_console_on_a_root_of_its_own(shell: Shell, tmp_path:
     assert (opened.demo, opened.attach, opened.read_only) == (True, False, False)
     assert opened.layout.root == (tmp_path / "demo").resolve()
     assert (opened.layout.root / "config" / "cadences.toml").exists()
+
+
+def test_the_doctor_names_a_key_of_the_console_that_is_bound_twice(agent_root: Layout) -> None:
+    path = agent_root.root / "home" / ".config" / "maestro-tui" / "config.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text('[keys]\n"act.retry" = "D"\n')
+    done = subprocess.run(
+        [PROGRAM, "--root", agent_root.root, "doctor", "--offline", "--json", "console"],
+        env={"PATH": os.environ["PATH"], "HOME": str(agent_root.root / "home")},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    [finding] = json.loads(done.stdout)["findings"]
+    assert (finding["id"], finding["status"]) == ("console.config", "warn")
+    assert "D is bound to both act.retry and act.discard" in finding["detail"]
+    assert str(path) in finding["remedy"]

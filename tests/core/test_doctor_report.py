@@ -23,6 +23,7 @@ from maestro_core.doctor import (
 from maestro_core.doctor.finding import Status
 from maestro_core.files import OsFiles
 from maestro_core.layout import Layout
+from maestro_tui.checks import file_checks
 from tests.core.doctor_kit import Patient
 
 PAGE = Path(maestro_core.__file__).parent.parent / "docs" / "doctor.md"
@@ -74,7 +75,7 @@ def test_plain_text_has_a_line_a_check_and_the_remedy_below() -> None:
 
 def test_every_check_is_on_the_page_and_the_page_has_no_other() -> None:
     rows = re.findall(r"^\| `([\w.]+)` \| ([^|]+?) \|", PAGE.read_text("utf-8"), re.M)
-    assert rows == [(one.id, one.title) for one in CHECKS]
+    assert rows == [(one.id, one.title) for one in (*CHECKS, *file_checks())]
 
 
 def test_repairs_are_previewed_and_safe(agent_root: Layout) -> None:
