@@ -9,7 +9,17 @@ from rich.text import Text
 
 from maestro_core.observe.agents import WORDS, AgentLine, Held
 from maestro_tui.presentation import times
-from maestro_tui.presentation.cells import choose, data, facts, fit, line, money, plural, spread
+from maestro_tui.presentation.cells import (
+    choose,
+    data,
+    facts,
+    fit,
+    line,
+    money,
+    narrow,
+    plural,
+    spread,
+)
 from maestro_tui.presentation.columns import Column
 from maestro_tui.presentation.words import CONSUMERS, HOLDS, IDLE, RUNNING, STATES, WAITING, Look
 from maestro_tui.query import Fields
@@ -74,7 +84,7 @@ def _number(field: str, style: str) -> Column[Agent]:
     def cell(agent: Agent, _now: float) -> Text:
         count = _count(agent, field)
         return line(("-", "faint") if agent.line is None or agent.line.problem else
-                    (f"{count:,}", style if count else "faint"))  # fmt: skip
+                    (narrow(count), style if count else "faint"))  # fmt: skip
 
     return Column(
         field, title, width, cell, lambda agent: -_count(agent, field), drop=drop, align="right",

@@ -9,7 +9,7 @@ from rich.text import Text
 from maestro_core.observe.snapshot import CadenceView, ConsumerView
 from maestro_tui.presentation import times
 from maestro_tui.presentation.cadence import countdown, history, last_run, usually
-from maestro_tui.presentation.cells import bar, choose, data, line
+from maestro_tui.presentation.cells import bar, choose, data, line, narrow
 from maestro_tui.presentation.columns import Column
 from maestro_tui.presentation.waits import AT_ONCE, Waits
 from maestro_tui.presentation.words import attention, cadence_look, outcome_look
@@ -58,7 +58,7 @@ def _attempt(row: Cadence, _now: float) -> Text:
 
 
 def _number(count: int, style: str) -> Text:
-    return line((f"{count:,}" if count else "·", style if count else "faint"))
+    return line((narrow(count) if count else "·", style if count else "faint"))
 
 
 def _last(row: Cadence, now: float, width: int) -> Text:
@@ -93,7 +93,7 @@ COLUMNS: tuple[Column[Cadence], ...] = (
     Column("state", "STATE", 13, _state,
            lambda row: attention(row.view, row.consumer), ticks=False),
     Column("time", "TIME", 22, lambda row, now: _time(row, now, 22), grow=4, drop=1, fill=_time),
-    Column("failures", "FAIL", 4, _failures, lambda row: -row.view.failures, drop=4, ticks=False),
+    Column("failures", "FAIL", 5, _failures, lambda row: -row.view.failures, drop=4, ticks=False),
     Column("attempt", "TRY", 3, _attempt, drop=7, ticks=False),
     Column("waiting", "WAIT", 4, lambda row, _now: _number(row.view.waiting, "text"),
            lambda row: -row.view.waiting, drop=2, align="right", ticks=False),

@@ -118,6 +118,13 @@ def plural(count: int, noun: str, many: str = "") -> str:
     return f"{count:,} {noun if count == 1 else many or noun + 's'}"
 
 
+def narrow(count: int) -> str:
+    """A count in at most four cells: `9999`, `12k`, `100k`, `3M`. Never cut: half a number lies."""
+    if count < 10_000:
+        return str(count)
+    return f"{count // 1000}k" if count < 1_000_000 else f"{count // 1_000_000}M"
+
+
 def money(usd: float) -> str:
     """`$0.42`, `$12.30`, `$1,204`; under a cent `<$0.01`; nothing is `$0`."""
     if usd <= 0:

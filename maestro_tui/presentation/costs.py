@@ -161,7 +161,7 @@ COLUMNS: tuple[Column[Sum], ...] = (
            grow=3, drop=2, fill=_share, ticks=False),
     Column("each", "A RUN", 7, lambda row, _now: line((money(row.cost / row.runs), "muted")),
            lambda row: -row.cost / row.runs, drop=3, align="right", ticks=False),
-    Column("runs", "RUNS", 6, lambda row, _now: line((f"{row.runs:,}", "text")),
+    Column("runs", "RUNS", 7, lambda row, _now: line((f"{row.runs:,}", "text")),
            lambda row: -row.runs, drop=1, align="right", ticks=False),
     Column("ok", "OK", 5, lambda row, _now: line((percent(row.ok, row.runs), rate_style(row))),
            lambda row: row.ok / row.runs, drop=1, align="right", ticks=False),

@@ -12,7 +12,16 @@ from maestro_core.models import HoldBeat
 from maestro_core.observe.snapshot import CadenceView, ConsumerView, Later, MarkerView
 from maestro_tui.presentation import times
 from maestro_tui.presentation.cadence import card, countdown, counters, details
-from maestro_tui.presentation.cells import bar, choose, fit, line, money, sparkline, spread
+from maestro_tui.presentation.cells import (
+    bar,
+    choose,
+    fit,
+    line,
+    money,
+    narrow,
+    sparkline,
+    spread,
+)
 from maestro_tui.presentation.live import nothing_runs, run_line
 from maestro_tui.presentation.strip import (
     Here,
@@ -35,6 +44,16 @@ from maestro_tui.widgets.strip import TABS
 from tests.tui.fixed import CADENCES, EMPTY, HOLD, LIVE, NOW, RUNNING, SNAPSHOT, at
 
 HERE = Here(1)
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [(0, "0"), (9_999, "9999"), (12_500, "12k"), (100_000, "100k"), (999_999, "999k"),
+     (3_400_000, "3M")],
+)  # fmt: skip
+def test_a_count_is_never_cut(count: int, said: str) -> None:
+    assert narrow(count) == said
+    assert len(said) <= 4
 
 
 @pytest.mark.parametrize(
