@@ -53,7 +53,7 @@ DOWNWARD = {
     "control": {"base", "bus", "consumer", "schedule"},
     "notices": {"base"},
     "consumer": {"base", "bus", "session", "schedule", "control", "doctor", "notices"},
-    "observe": {"base", "bus", "session", "consumer", "notices"},
+    "observe": {"base", "bus", "session", "consumer", "service"},
     "doctor": {"base", "bus", "session", "consumer", "observe", "service", "fleet"},
     "demo": {"base", "bus", "session"},
     "cli": {

@@ -31,6 +31,7 @@ from maestro_core.observe.snapshot import (
     Later,
     MarkerView,
 )
+from maestro_core.service.starts import Start, StartBook, loop_now
 from maestro_core.settings import Settings, examine_settings
 
 FIRST_SLICE = 0.0
@@ -71,7 +72,7 @@ class Parts:
 
     def __init__(self, layout: Layout, fs: FileSystem, clock: Clock, *, whole: bool) -> None:
         self._layout = layout
-        self._fs = fs
+        self._fs, self._clock = fs, clock
         self._whole = whole
         self._problems: dict[Topic, tuple[str, ...]] = {}
         self._readers: dict[Topic, Callable[[], Iterable[str] | None]] = {
@@ -96,6 +97,8 @@ class Parts:
         self.paused: dict[str, MarkerView] = {}
         self.emergency_stop: MarkerView | None = None
         self._beating = Beating()
+        self._starts: list[Start] = []
+        """Those of the service, oldest first."""
         self.circuits = Circuits()
         self.settings = Settings()
         self.prompts: frozenset[str] = frozenset()
@@ -158,10 +161,11 @@ class Parts:
 
     def consumer(self, now: float) -> ConsumerView:
         word = consumer_word(self._beating, now, lambda: is_locked(self._layout))
+        view = replace(self._beating.view, word=word, loop=loop_now(self._starts, now))
         if word in ("live", "stale"):
-            return replace(self._beating.view, word=word)
+            return view
         error = "; ".join(self.settings_problems) or None
-        return replace(self._beating.view, word=word, hold=self.circuits.hold, settings_error=error)
+        return replace(view, hold=self.circuits.hold, settings_error=error)
 
     def running(self, word: ConsumerWord) -> tuple[Running, ...]:
         return self._beating.running if word in ("live", "stale") else ()
@@ -228,6 +232,7 @@ class Parts:
     def _read_consumer(self) -> Iterable[str]:
         document = read_document(self._fs, self._layout.consumer_json)
         self._beating = keep(self._beating, read_beat(document))
+        self._starts = StartBook(self._layout, self._fs, self._clock).read()
         return [document.problem] if document.problem else []
 
     def _read_circuits(self) -> Iterable[str]:

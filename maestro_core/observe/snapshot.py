@@ -11,6 +11,7 @@ from typing import Literal
 from msgspec import Struct
 
 from maestro_core.models import CadenceWord, HoldBeat, Running, RunRow, Stats
+from maestro_core.service.starts import Loop
 
 ConsumerWord = Literal["live", "stale", "stopped", "crashed", "none"]
 
@@ -29,6 +30,8 @@ class ConsumerView(Struct, frozen=True, kw_only=True):
     trouble: str | None = None
     stats: Stats | None = None
     hold: HoldBeat | None = None
+    loop: Loop | None = None
+    """The service that should keep it running is in a crash loop."""
 
 
 class MarkerView(Struct, frozen=True):

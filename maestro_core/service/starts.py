@@ -94,6 +94,23 @@ def bad_ends(starts: list[Start], now: float) -> int:
     return count
 
 
+class Loop(Struct, frozen=True):
+    """A crash loop that goes on: bad ends in a row, and how the last one ended."""
+
+    bad: int
+    reason: str
+
+
+def loop_now(starts: list[Start], now: float) -> Loop | None:
+    """The crash loop at `now` (wall epoch seconds); None = there is none, or nobody has started it
+    for so long that it is over."""
+    before = [one for one in starts if one.ended is not None or one is not starts[-1]]
+    bad = bad_ends(before, now)
+    if bad < LOOP or now - _moment(starts[-1].at, now) > LONG_LIFE:
+        return None
+    return Loop(bad, before[-1].error or "killed or crashed")
+
+
 def delay(bad: int) -> float:
     """Seconds to wait before the next try after so many bad ends in a row."""
     if bad < FREE:

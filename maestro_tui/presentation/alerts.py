@@ -27,6 +27,8 @@ def standing(snapshot: Snapshot) -> dict[str, str]:
     """Key -> line of everything that is not as it should be."""
     consumer = snapshot.consumer
     found = _overall(consumer.word, consumer.hold.kind if consumer.hold else None)
+    if consumer.loop is not None:
+        found["loop"] = f"crash loop: {consumer.loop.bad} bad ends in a row: {consumer.loop.reason}"
     if (stop := snapshot.emergency_stop) is not None:
         found["stop"] = f"emergency stop by {stop.by or 'somebody'}{_because(stop.reason)}"
     if consumer.trouble is not None:

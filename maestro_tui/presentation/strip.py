@@ -12,6 +12,7 @@ from rich.text import Text
 
 from maestro_core import __version__
 from maestro_core.observe.snapshot import Snapshot
+from maestro_core.service.starts import Loop
 from maestro_tui.presentation import times
 from maestro_tui.presentation.cells import choose, data, line, money, spread
 from maestro_tui.presentation.words import CONSUMERS, HOLDS
@@ -168,6 +169,8 @@ def banners(snapshot: Snapshot, here: Here, now: float) -> list[Text]:
         _consumer_banner(snapshot, now),
     ]
     view = snapshot.consumer
+    if view.loop is not None:
+        found.append(_loop_banner(view.loop))
     if view.word == "live" and view.trouble:
         found.append(line((f" × consumer: {data(view.trouble, 300)} ", "banner.bad")))
     if (version := other_version(snapshot)) is not None:
@@ -183,6 +186,11 @@ def banners(snapshot: Snapshot, here: Here, now: float) -> list[Text]:
         line((f" △ {data(problem, 300)} ", "banner.warn")) for problem in snapshot.problems[:1]
     ]
     return [banner for banner in found if banner is not None]
+
+
+def _loop_banner(loop: Loop) -> Text:
+    text = f" × CRASH LOOP: the service ended badly {loop.bad} times in a row:"
+    return line((f"{text} {data(loop.reason, 160)} · maestro-tui service status ", "banner.bad"))
 
 
 def _settings_banner(word: str, error: str) -> Text:

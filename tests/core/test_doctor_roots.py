@@ -216,6 +216,12 @@ def consumer_of_another_version(patient: Patient) -> None:
     beat(patient.layout, version="0.0.1")
 
 
+def crash_loop(patient: Patient) -> None:
+    ends = [{"at": iso(time.time() - ago), "pid": 9, "version": "1", "ended": iso(time.time() - ago),
+             "error": "ValueError: odd"} for ago in (90, 60, 30)]  # fmt: skip
+    write_json(patient.layout.bus / "service.json", {"starts": ends})
+
+
 def stopped_by_emergency(patient: Patient) -> None:
     write_json(patient.layout.emergency_stop, {"at": "now", "by": "ops", "reason": "looping"})
 
@@ -281,6 +287,7 @@ ILLNESSES: list[tuple[Callable[[Patient], None], str, str, str, str]] = [
     (consumer_with_old_settings, "consumer.state", "fail", "last good settings", "correct them"),
     (consumer_that_waits, "consumer.state", "warn", "held (quota until", "wait"),
     (consumer_of_another_version, "consumer.state", "warn", "version 0.0.1", "restart"),
+    (crash_loop, "consumer.service", "fail", "3 bad ends in a row, the last one: ValueError: odd", "service status"),
     (stopped_by_emergency, "consumer.emergency_stop", "warn", "by ops at now: looping", "estop --clear"),
     (stopped_by_an_empty_file, "consumer.emergency_stop", "warn", "engaged;", "estop --clear"),
     (paused_cadence, "consumer.paused", "warn", "memo", "maestro-tui resume"),
@@ -449,3 +456,11 @@ def test_a_hostile_root_steers_nothing_and_stops_nothing(patient: Patient) -> No
     assert not any(one.unchecked for one in found)
     assert all((one.detail + one.remedy).replace("\n", "").isprintable() for one in found)
     json.dumps([one.detail for one in found])
+
+
+def test_the_next_due_time_is_in_the_zone_that_the_settings_name(patient: Patient) -> None:
+    head = '[schedules]\ntime_zone = "Asia/Tokyo"\n'
+    patient.toml(
+        head + '[cadence.inbox-processor]\nschedule = "0 7 * * *"\nproducer = "consumer"\n'
+    )
+    assert "07:00 JST" in patient.finding("settings.schedules").detail

@@ -459,7 +459,7 @@ def test_only_what_the_topics_name_is_read_again(agent_root: Layout, clock: Fake
     files.read_paths.clear()
     files.listed.clear()
     reader.read(frozenset({"consumer"}))
-    assert files.read_paths == ["consumer.json"]
+    assert files.read_paths == ["consumer.json", "service.json"]
     assert files.listed == []
     write_tick(agent_root.dlq, "new")
     files.read_paths.clear()

@@ -23,9 +23,10 @@ from maestro_core.errors import Busy
 from maestro_core.files import OsFiles
 from maestro_core.journal import read_journal
 from maestro_core.layout import Layout
+from maestro_core.observe.reader import SnapshotReader
 from maestro_core.service import supervise
 from maestro_core.service.notify import Notifier
-from maestro_core.service.starts import LONG_LIFE, Start, StartBook, bad_ends, delay
+from maestro_core.service.starts import LONG_LIFE, Loop, Start, StartBook, bad_ends, delay
 from maestro_core.service.supervise import Supervision
 from tests.support import read_json, wait_until
 
@@ -409,3 +410,20 @@ def test_service_status_names_another_version_and_a_loop(agent_root: Layout) -> 
     assert "maestro-tui service restart" in done.stderr
     assert "CRASH LOOP 3" in done.stdout
     assert (document["other_version"], document["crash_loop"]) == (True, True)
+
+
+def test_a_crash_loop_is_on_the_snapshot_while_it_goes_on(agent_root: Layout) -> None:
+    clock = FakeClock()
+    book = StartBook(agent_root, OsFiles(), clock)
+    reader = SnapshotReader(agent_root, clock)
+    for number in range(4):
+        assert reader.read().consumer.loop == (Loop(3, "ValueError: odd") if number == 3 else None)
+        book.begin()
+        book.end("ValueError: odd")
+        clock.advance(20)
+    assert reader.read().consumer.loop == Loop(4, "ValueError: odd")
+    book.begin()  # this one lives
+    clock.advance(LONG_LIFE - 1)
+    assert reader.read().consumer.loop == Loop(4, "ValueError: odd")
+    clock.advance(2)
+    assert reader.read().consumer.loop is None

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from maestro_core.models import HoldBeat
 from maestro_core.observe.snapshot import CadenceView, ConsumerView, Later, MarkerView
+from maestro_core.service.starts import Loop
 from maestro_tui.presentation import times
 from maestro_tui.presentation.cadence import card, countdown, counters, details
 from maestro_tui.presentation.cells import (
@@ -304,6 +305,10 @@ STOPPED = MarkerView(NOW - 300, "ada", "loops")
         ({"consumer": replace(LIVE, trouble="disk full")}, "consumer: disk full"),
         ({"consumer": replace(LIVE, settings_error="line 3")}, "settings not taken: line 3"),
         ({"consumer": ConsumerView(settings_error="line 3")}, "no consumer can start: line 3"),
+        (
+            {"consumer": replace(LIVE, loop=Loop(4, "ValueError"))},
+            "badly 4 times in a row: ValueErr",
+        ),
         ({"problems": ("ledger: damaged",)}, "ledger: damaged"),
     ],
 )

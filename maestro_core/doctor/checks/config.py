@@ -6,7 +6,7 @@ from datetime import datetime
 
 from maestro_core.doctor.context import Check, Context
 from maestro_core.doctor.finding import Verdict, fail, ok, skip, warn
-from maestro_core.settings_schedule import local_zone, next_due
+from maestro_core.settings_schedule import next_due, zone
 
 _REFUSES = "the consumer refuses to start on this; a running one keeps its last good settings"
 
@@ -32,9 +32,10 @@ def schedules(context: Context) -> Verdict:
     if not planned:
         return skip("no cadence has a schedule")
     now = context.clock.wall()
-    due = ((next_due(schedule, now), name) for name, schedule in planned.items())
+    meant = zone(context.examined.settings.schedules.time_zone)
+    due = ((next_due(schedule, now, meant), name) for name, schedule in planned.items())
     at, name = min((at, name) for at, name in due if at is not None)
-    when = datetime.fromtimestamp(at, local_zone()).strftime("%Y-%m-%d %H:%M %Z")
+    when = datetime.fromtimestamp(at, meant).strftime("%Y-%m-%d %H:%M %Z")
     return ok(f"{len(planned)} with a schedule; the next is {name} at {when}")
 
 

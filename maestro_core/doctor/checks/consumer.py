@@ -5,11 +5,12 @@ from __future__ import annotations
 from maestro_core import __version__
 from maestro_core.consumer.ownership import holder, is_locked
 from maestro_core.doctor.context import Check, Context
-from maestro_core.doctor.finding import Verdict, fail, ok, warn
+from maestro_core.doctor.finding import Verdict, fail, ok, skip, warn
 from maestro_core.layout import NAME
 from maestro_core.observe.beat import Beating, consumer_word, read_beat
 from maestro_core.observe.documents import read_document, text
 from maestro_core.observe.snapshot import ConsumerWord
+from maestro_core.service.starts import StartBook, loop_now
 
 _START = "start it: maestro-tui, or maestro-tui run"
 
@@ -67,6 +68,19 @@ def _names(context: Context) -> list[str]:
     return [name for name in names if name.endswith(".json")]
 
 
+def service(context: Context) -> Verdict:
+    starts = StartBook(context.layout, context.fs, context.clock).read()
+    if not starts:
+        return skip("it was never started as a service")
+    loop = loop_now(starts, context.clock.wall())
+    if loop is None:
+        return ok(f"last started {starts[-1].at}; no crash loop")
+    return fail(
+        f"crash loop: {loop.bad} bad ends in a row, the last one: {loop.reason}",
+        "mend that; maestro-tui service status and maestro-tui journal have the rest",
+    )
+
+
 def emergency_stop(context: Context) -> Verdict:
     path = context.layout.emergency_stop
     if not context.fs.exists(path):
@@ -93,6 +107,7 @@ def paused(context: Context) -> Verdict:
 
 CHECKS = (
     Check("consumer.state", "Consumer", state),
+    Check("consumer.service", "Service", service),
     Check("consumer.emergency_stop", "Emergency stop", emergency_stop),
     Check("consumer.paused", "Paused cadences", paused),
 )
