@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from maestro_core.observe.explain import no_slot
+from maestro_core.observe.explain import explain
 from maestro_core.observe.snapshot import CadenceView, Snapshot
 from maestro_tui.presentation import times
+from maestro_tui.presentation.cells import data
 
 
 class Waits(NamedTuple):
@@ -21,23 +22,30 @@ class Waits(NamedTuple):
 
 AT_ONCE = Waits("at the next pass")
 
-_CONSUMERS = {
-    "none": "until a consumer runs",
-    "stopped": "until a consumer runs",
-    "crashed": "until a consumer runs",
-    "stale": "the consumer is silent",
+_WORDS = {
+    "emergency_stop": Waits("until the emergency stop is lifted", "bad"),
+    "settings_error": Waits("until the settings are mended", "bad"),
+    "no_consumer": Waits("until a consumer runs", "warn"),
+    "trouble": Waits("until the consumer is well", "bad"),
+    "no_server": Waits("the server is away", "bad"),
+    "no_host": Waits("no host can run it", "bad"),
+    "hosts_away": Waits("until a host that can run it is back", "warn"),
+    "hosts_held": Waits("the hosts that can run it are held", "warn"),
+    "no_prompt": Waits("it has no prompt: its runs fail", "warn"),
+    "slot": Waits("for a free slot"),
 }
+"""Code of an obstacle -> what it says on a card."""
 
 
 def waits_for(snapshot: Snapshot, view: CadenceView) -> Waits:
-    """What comes before its next run: the first that stops all, its due time, a free slot."""
-    if snapshot.emergency_stop is not None:
-        return Waits("until the emergency stop is lifted", "bad")
-    if snapshot.consumer.word != "live":
-        return Waits(_CONSUMERS[snapshot.consumer.word], "warn")
-    if snapshot.consumer.trouble:
-        return Waits("until the consumer is well", "bad")
-    later = snapshot.later.get(view.name)
-    if later is not None and later.count >= view.waiting:
-        return Waits(f"not before {times.face(later.next_at, snapshot.at)}")
-    return Waits("for a free slot") if no_slot(snapshot, view) else AT_ONCE
+    """What comes before its next run: the first of what `explain` finds in its way."""
+    if not view.waiting or view.state != "closed" or view.running is not None:
+        return AT_ONCE  # a card says something else then
+    obstacle = next(iter(explain(snapshot, view.name).obstacles), None)
+    if obstacle is None:
+        return AT_ONCE
+    if obstacle.code == "no_consumer" and snapshot.consumer.word == "stale":
+        return Waits("the consumer is silent", "warn")
+    if obstacle.code == "not_before" and obstacle.until is not None:
+        return Waits(f"not before {times.face(obstacle.until, snapshot.at)}")
+    return _WORDS.get(obstacle.code) or Waits(data(obstacle.says, 120), "warn")

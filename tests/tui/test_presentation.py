@@ -234,11 +234,12 @@ def test_an_auth_hold_without_an_end_says_so() -> None:
         ({"running": (RUNNING,), "max_concurrent": 2}, "at the next pass"),
         ({"later": {"a": Later(1, NOW + 60)}}, "not before 02:15:30"),
         ({"later": {"b": Later(1, NOW + 60)}}, "at the next pass"),
+        ({"consumer": ConsumerView(settings_error="no")}, "until the settings are mended"),
     ],
 )
 def test_a_waiting_cadence_says_what_it_waits_for(fields: dict[str, Any], words: str) -> None:
     view = CadenceView(name="a", mode="escalate", waiting=1)
-    snapshot = replace(EMPTY, **({"consumer": LIVE} | fields))
+    snapshot = replace(EMPTY, cadences=(view,), **({"consumer": LIVE} | fields))
     waits = waits_for(snapshot, view)
     assert waits.text == words
     assert words in card(view, snapshot.consumer, NOW, 60, waits=waits)[2].plain
