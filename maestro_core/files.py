@@ -23,7 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from contextlib import AbstractContextManager
-    from typing import Protocol
+    from typing import Any, Protocol
 
     StrPath = str | os.PathLike[str]
 else:
@@ -31,6 +31,10 @@ else:
 
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
+
+LOCK_SECONDS = 5.0
+"""A lock is held for milliseconds; who waits longer waits for a program that hangs, and the
+consumer, which waits too, would hang with it."""
 
 _COARSEST_TIME = 2.5
 """Seconds; FAT keeps times to 2 s."""
@@ -79,8 +83,9 @@ class FileSystem(Protocol):
         """With its parents; a folder that exists is fine."""
 
     def lock(self, path: StrPath, *, wait: bool = True) -> AbstractContextManager[object]:
-        """Held by one process at a time while the context lasts. Waits for it, or raises
-        BlockingIOError where it is held and `wait` is False."""
+        """Held by one process at a time while the context lasts. Waits for it, at most
+        LOCK_SECONDS (then OSError, ETIMEDOUT: its holder hangs), or raises BlockingIOError
+        where it is held and `wait` is False."""
 
 
 class OsFiles:
@@ -166,8 +171,16 @@ class FileLock:
         import fcntl  # here: most commands never lock
 
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE)
+        until, pause = time.monotonic() + LOCK_SECONDS, 0.0005
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX if self._wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            while not _locked(fd, fcntl):
+                if not self._wait:
+                    raise BlockingIOError(errno.EAGAIN, "it is locked", str(self._path))
+                if time.monotonic() >= until:
+                    why = f"another program has held this lock for over {LOCK_SECONDS:g} s"
+                    raise OSError(errno.ETIMEDOUT, why, str(self._path))
+                time.sleep(pause)
+                pause = min(2 * pause, 0.02)
         except BaseException:
             os.close(fd)
             raise
@@ -176,6 +189,14 @@ class FileLock:
 
     def __exit__(self, *_: object) -> None:
         os.close(self._fd)
+
+
+def _locked(fd: int, fcntl: Any) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _read_all(fd: int, size: int, most: int) -> bytes:

@@ -6,6 +6,7 @@ Called by whoever holds consumer.lock; one thread.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import islice
@@ -15,7 +16,7 @@ from maestro_core.bus import codec, twins
 from maestro_core.bus.producer import disk_error, live_holder, record_holder, remember_key
 from maestro_core.bus.revival import dead_again, revived
 from maestro_core.bus.shelves import Shelf
-from maestro_core.errors import BadTick, Refused
+from maestro_core.errors import BadTick, BusError, Refused
 from maestro_core.layout import NAME
 from maestro_core.models import ActResult, Tick
 
@@ -78,14 +79,26 @@ def _move(
 ) -> list[ActResult]:
     results: list[ActResult] = []
     todo = iter(dict.fromkeys(ids))
+    work = _Batch(engine, source, target, change)
     while batch := list(islice(todo, BATCH)):
-        with (
-            engine.explained(f"cannot move from {source} to {target}"),
-            engine.fs.lock(engine.layout.dedupe_lock),
-        ):
-            engine.pay_owed()
-            results += _Batch(engine, source, target, change).run(batch)
+        results += _under_lock(engine, work, batch, f"cannot move from {source} to {target}")
     return results
+
+
+def _under_lock(
+    engine: DirectoryEngine, work: _Batch, batch: list[str], doing: str
+) -> list[ActResult]:
+    """A producer that hangs with the lock is the act's refusal: tried again and again it would
+    hold the consumer up."""
+    try:
+        with engine.explained(doing), engine.fs.lock(engine.layout.dedupe_lock):
+            engine.pay_owed()
+            return work.run(batch)
+    except BusError as error:
+        cause = error.__cause__
+        if not isinstance(cause, OSError) or cause.errno != errno.ETIMEDOUT:
+            raise
+        return [ActResult(tick_id, False, str(error)) for tick_id in batch]
 
 
 class _Batch:

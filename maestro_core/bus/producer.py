@@ -185,6 +185,7 @@ _REMEDY = {
     errno.EROFS: "the file system is mounted read-only",
     errno.EACCES: "check the owner and the mode of the folder",
     errno.EPERM: "check the owner and the mode of the folder",
+    errno.ETIMEDOUT: "find the program that holds it (lsof or fuser on that file) and end it",
     errno.EIO: "the disk reports an error; see the system log",
     errno.EMFILE: "too many open files in this process",
     errno.ENFILE: "too many open files on this machine",

@@ -25,6 +25,8 @@ from maestro_core.session.command import find_program
 from maestro_core.session.spare import Keeper
 
 GUARD_TIMEOUT = 30.0
+CALL_TIMEOUT = 600.0
+"""A look at folders that has no answer by then hangs on a disk that is gone: its thread is left."""
 REAP_SECONDS = 5.0
 """How long processes that survive SIGKILL are waited for."""
 
@@ -88,7 +90,7 @@ class ThreadJobs:
         return _ThreadJob(command.run, wake, command.stop)
 
     def call(self, function: Callable[[], JobResult], wake: Callable[[], None]) -> Job:
-        return _ThreadJob(function, wake, lambda: None)
+        return _ThreadJob(function, wake, lambda: None, CALL_TIMEOUT)
 
 
 class _Command:
@@ -193,15 +195,19 @@ def answered(result: JobResult) -> bool:
 
 class _ThreadJob:
     def __init__(
-        self, function: Callable[[], JobResult], wake: Callable[[], None], stop: Callable[[], None]
-    ) -> None:
+        self, function: Callable[[], JobResult], wake: Callable[[], None],
+        stop: Callable[[], None], limit: float = float("inf"),
+    ) -> None:  # fmt: skip
         self._result: JobResult | None = None
+        self._limit, self._until = limit, time.monotonic() + limit
         self._function = function
         self._wake = wake
         self._stop = stop
         start_thread(self._run, "maestro-job")
 
     def poll(self) -> JobResult | None:
+        if self._result is None and time.monotonic() >= self._until:
+            return JobResult(False, f"no answer in {self._limit:.0f} s")
         return self._result
 
     def stop(self) -> None:

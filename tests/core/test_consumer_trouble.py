@@ -14,6 +14,7 @@ from maestro_core.bus.producer import disk_error
 from maestro_core.clock import FakeClock, iso
 from maestro_core.consumer.budgets import TALLY_AGAIN, Budgets
 from maestro_core.errors import BusError, ClaimLost
+from maestro_core.files import OsFiles
 from maestro_core.models import RunResult
 from maestro_core.settings import CadenceSettings, Guard, Settings
 from tests.core.consumer_kit import FAIL, OK, Kit, QuickDisk, always
@@ -76,6 +77,21 @@ def test_trouble_that_names_another_file_and_number_each_time_is_told_once(
     assert not (kit.consumer.trouble or "").endswith(tuple("0123456789"))
     assert kit.stages().count("trouble") == 1
     assert next(count) > 20
+
+
+def test_a_producer_that_hangs_with_the_lock_of_the_keys_is_the_act_s_refusal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("maestro_core.files.LOCK_SECONDS", 0.05)
+    kit = Kit(tmp_path, script=always(FAIL)).start()
+    [tick_id] = kit.drop("memo")
+    kit.run_for(300)
+    assert kit.names("dlq") == [tick_id]
+    with OsFiles().lock(kit.layout.dedupe_lock):
+        [told] = kit.engine.retry_dead([tick_id])
+    assert not told.ok and "another program has held this lock" in told.detail
+    assert kit.names("dlq") == [tick_id]
+    assert kit.engine.retry_dead([tick_id])[0].ok
 
 
 def test_cadences_that_ticks_alone_have_named_do_not_pile_up(

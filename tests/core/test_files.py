@@ -238,6 +238,23 @@ def test_read_neither_follows_nor_waits(tmp: Path, kind: str) -> None:
     assert not isinstance(caught.value, FileNotFoundError)
 
 
+def test_a_lock_whose_holder_hangs_is_not_waited_for_for_ever(
+    tmp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "LOCK_SECONDS", 0.05)
+    with OsFiles().lock(tmp / "l"):
+        with (
+            pytest.raises(OSError, match="another program has held") as caught,
+            OsFiles().lock(tmp / "l"),
+        ):
+            pass
+        assert caught.value.errno == errno.ETIMEDOUT
+        with pytest.raises(BlockingIOError), OsFiles().lock(tmp / "l", wait=False):
+            pass
+    with OsFiles().lock(tmp / "l"):
+        pass
+
+
 def test_a_lock_keeps_others_waiting_and_is_not_inherited(tmp: Path) -> None:
     order: list[str] = []
     lock = tmp / "l"

@@ -170,6 +170,18 @@ def test_no_room_for_a_thread_is_an_error_of_the_system(
         ThreadJobs(agent_root).call(lambda: JobResult(True), lambda: None)
 
 
+def test_a_look_that_never_ends_is_given_up(
+    agent_root: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs_module, "CALL_TIMEOUT", 0.05)
+    hanging = threading.Event()
+    job = ThreadJobs(agent_root).call(lambda: JobResult(hanging.wait(30)), lambda: None)
+    found = answer(job)
+    hanging.set()
+    assert "no answer" in found.detail
+    assert not answered(found)
+
+
 # ---- the built-in ones ------------------------------------------------------------------
 
 
