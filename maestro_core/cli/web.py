@@ -72,7 +72,11 @@ async def _serve(layout: Layout, argv: tuple[str, ...], port: int) -> None:
             print(f"\n{link}\n(good once, for 10 minutes)", flush=True)
 
         def typed() -> None:
-            if os.read(0, 1024):
+            try:
+                here = bool(os.read(0, 1024))
+            except OSError:
+                here = False  # the terminal is gone
+            if here:
                 show_link()
             else:
                 ended.set()

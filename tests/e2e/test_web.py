@@ -267,18 +267,32 @@ def evil_page() -> Iterator[int]:
         server.server_close()
 
 
+def open_socket(web: Served) -> HTTPConnection:
+    """What a page of the console has; close it in the end."""
+    connection = HTTPConnection("127.0.0.1", web.port, timeout=20)
+    connection.request("GET", "/ws", headers={
+        "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==", "Cookie": web.cookie(),
+        "Origin": f"http://{web.address}",
+    })  # fmt: skip
+    assert connection.getresponse().status == 101
+    return connection
+
+
 def test_a_console_without_its_server_ends_by_itself(agent: Agent) -> None:
     with served(agent) as web:
-        own = f"http://{web.address}"
-        cookie = web.cookie()
-        connection = HTTPConnection("127.0.0.1", web.port, timeout=20)
-        connection.request("GET", "/ws", headers={
-            "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
-            "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==", "Cookie": cookie, "Origin": own,
-        })  # fmt: skip
-        assert connection.getresponse().status == 101
+        connection = open_socket(web)
         wait_until(lambda: len(processes_of(agent.root)) > 1, 20, "the console")
         os.kill(web.terminal.process.pid, signal.SIGKILL)
         web.terminal.wait_exit()
+        wait_until(lambda: not processes_of(agent.root), 30, "its end")
+        connection.close()
+
+
+def test_when_the_line_drops_all_of_it_ends(agent: Agent) -> None:
+    with served(agent) as web:
+        connection = open_socket(web)
+        wait_until(lambda: len(processes_of(agent.root)) > 1, 20, "the console")
+        web.terminal.hang_up()
         wait_until(lambda: not processes_of(agent.root), 30, "its end")
         connection.close()
