@@ -5,6 +5,7 @@ What goes wrong in one is its answer, never the consumer's trouble.
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,10 @@ from maestro_core.session.api import Launcher
 from maestro_core.settings import Settings
 
 DAY = 86400.0
+_OURS = re.compile(
+    r"\.?\d{4}-\d\d-\d\d-.+\.(stdout\.log|stderr\.log|prompt\.md|tick\.json)(\.tmp)?\Z"
+)
+"""What runs leave. These folders may be links to other ones, and people put notes beside logs."""
 
 
 def housekeep(
@@ -90,7 +95,7 @@ def _drop_logs(layout: Layout, horizon: float, troubles: list[str]) -> int:
         path
         for folder in (layout.subsessions, layout.prompts)
         for path in _files(folder, troubles)
-        if _modified(path) < horizon
+        if _OURS.match(path.name) and _modified(path) < horizon
     ]
     return sum(_dropped(path, troubles) for path in (*journals, *old))
 

@@ -25,6 +25,9 @@ from maestro_core.settings import CadenceSettings, Guard
 from tests.core.consumer_kit import OK, FakeLauncher, Kit, always
 from tests.support import wait_until, write_tick
 
+RUN = "2001-01-01-mail-2001-01-01T00-00-00-000Z"
+"""How the files of a run begin."""
+
 
 def script(root: Path, body: str) -> tuple[str, ...]:
     path = root / "guard"
@@ -210,19 +213,24 @@ def test_housekeeping_leaves_folders_among_the_logs_alone_and_goes_on(agent_root
     (agent_root.subsessions / "notes").mkdir(parents=True)
     os.utime(agent_root.subsessions / "notes", (1.0, 1.0))
     gone = [
-        old(agent_root.subsessions / "a.stdout.log"), old(agent_root.prompts / "a.prompt.md"),
+        old(agent_root.subsessions / f"{RUN}.stdout.log"),
+        old(agent_root.subsessions / f".{RUN}.stderr.log.tmp"),
+        old(agent_root.prompts / f"{RUN}.prompt.md"), old(agent_root.prompts / f"{RUN}.tick.json"),
         old(agent_root.logs / "2001-01-01.jsonl"),
     ]  # fmt: skip
-    (agent_root.subsessions / "dangling").symlink_to("nowhere")
-    assert tidy(agent_root) == JobResult(True, "dropped 4 logs")
+    (agent_root.subsessions / f"{RUN}.stderr.log").symlink_to("nowhere")
+    kept = [old(agent_root.subsessions / "notes.md"), old(agent_root.prompts / "a.stdout.log")]
+    assert tidy(agent_root) == JobResult(True, "dropped 6 logs")
     assert not any(path.exists() for path in gone)
+    assert all(path.exists() for path in kept), "no run has left these"
     assert (agent_root.subsessions / "notes").is_dir()
 
 
 def test_a_log_that_cannot_be_dropped_fails_the_attempt_and_keeps_no_other(
     agent_root: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stuck, other = (old(agent_root.subsessions / name) for name in ("a.stdout.log", "b.log"))
+    names = (f"{RUN}.stdout.log", f"{RUN}.stderr.log")
+    stuck, other = (old(agent_root.subsessions / name) for name in names)
     real: Callable[..., None] = Path.unlink
 
     def unlink(path: Path, missing_ok: bool = False) -> None:
@@ -233,7 +241,7 @@ def test_a_log_that_cannot_be_dropped_fails_the_attempt_and_keeps_no_other(
     monkeypatch.setattr(Path, "unlink", unlink)
     result = tidy(agent_root)
     assert (result.ok, result.detail) == (
-        False, "could not drop all: a.stdout.log: Operation not permitted",
+        False, f"could not drop all: {RUN}.stdout.log: Operation not permitted",
     )  # fmt: skip
     assert not other.exists()
 
