@@ -464,3 +464,21 @@ def test_the_next_due_time_is_in_the_zone_that_the_settings_name(patient: Patien
         head + '[cadence.inbox-processor]\nschedule = "0 7 * * *"\nproducer = "consumer"\n'
     )
     assert "07:00 JST" in patient.finding("settings.schedules").detail
+
+
+def test_a_move_that_is_unfinished_is_named_with_the_command_that_goes_on(
+    patient: Patient,
+) -> None:
+    write_json(patient.layout.moving / "move.json", {"to": "server", "server": "postgresql://h/b"})
+    found = patient.finding("bus.move")
+    assert found.status == "fail"
+    assert found.remedy == "maestro-tui bus migrate --to postgresql://h/b"
+
+
+def test_ticks_that_were_left_in_the_folders_of_a_bus_on_a_server_are_told(
+    patient: Patient,
+) -> None:
+    patient.layout.cadences_toml.write_text('[bus]\nurl = "postgresql://127.0.0.1:1/b"\n')
+    write_tick(patient.layout.inbox, "dropped")
+    found = patient.finding("bus.move")
+    assert (found.status, found.detail.startswith("1 ticks")) == ("warn", True)
