@@ -55,7 +55,7 @@ def countdown(
     if view.state == "paused":
         return Countdown(None, "hold", _paused(view, now))
     if view.state == "half_open":
-        return Countdown(None, "probe", "the next tick is the probe")
+        return Countdown(None, "probe", "next tick is the probe")
     until = _held_until(view, consumer)
     if view.state != "closed":
         if until is None:

@@ -1,6 +1,6 @@
 """What a cadence waits for whose ticks wait and that is not held itself. Pure.
 
-In short words for a card; `e` gives the whole chain.
+In words for a card and for the 22 cells of a narrow table; `e` gives the whole chain.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ class Waits(NamedTuple):
 AT_ONCE = Waits("at the next pass")
 
 _WORDS = {
-    "emergency_stop": Waits("until the emergency stop is lifted", "bad"),
-    "settings_error": Waits("until the settings are mended", "bad"),
+    "emergency_stop": Waits("emergency stop is on", "bad"),
+    "settings_error": Waits("settings are refused", "bad"),
     "no_consumer": Waits("until a consumer runs", "warn"),
-    "trouble": Waits("until the consumer is well", "bad"),
+    "trouble": Waits("consumer is in trouble", "bad"),
     "no_server": Waits("the server is away", "bad"),
     "no_host": Waits("no host can run it", "bad"),
-    "hosts_away": Waits("until a host that can run it is back", "warn"),
-    "hosts_held": Waits("the hosts that can run it are held", "warn"),
-    "no_prompt": Waits("it has no prompt: its runs fail", "warn"),
+    "hosts_away": Waits("its hosts are away", "warn"),
+    "hosts_held": Waits("its hosts are held", "warn"),
+    "no_prompt": Waits("no prompt: runs fail", "warn"),
     "slot": Waits("for a free slot"),
 }
 """Code of an obstacle -> what it says on a card."""

@@ -186,7 +186,7 @@ def test_an_outcome_that_nobody_knows_counts_as_failed() -> None:
         ("invoice-chaser", "OPEN", "17m 25s", "02:31:55"),
         ("weekly-strategic-memo", "idle", "next in 6d 3h", "30 Nov"),
         ("news-digest", "back-off", "1m 14s", "02:15:44"),
-        ("calendar-sync", "half-open", "the next tick is the probe", ""),
+        ("calendar-sync", "half-open", "next tick is the probe", ""),
         ("expense-report", "paused", "by ada from 10.0.0.7 1h30 ago: waits for the new card", ""),
         ("heartbeat", "idle", "next in 30s", "02:15:00"),
         ("quarterly-review", "no prompt", "its ticks go to the dead letters", ""),
@@ -226,15 +226,15 @@ def test_an_auth_hold_without_an_end_says_so() -> None:
     ("fields", "words"),
     [
         ({}, "at the next pass"),
-        ({"emergency_stop": MarkerView(NOW, "ada", None)}, "until the emergency stop is lifted"),
+        ({"emergency_stop": MarkerView(NOW, "ada", None)}, "emergency stop is on"),
         ({"consumer": ConsumerView(word="none")}, "until a consumer runs"),
         ({"consumer": replace(LIVE, word="stale")}, "the consumer is silent"),
-        ({"consumer": replace(LIVE, trouble="disk full")}, "until the consumer is well"),
+        ({"consumer": replace(LIVE, trouble="disk full")}, "consumer is in trouble"),
         ({"running": (RUNNING,)}, "for a free slot"),
         ({"running": (RUNNING,), "max_concurrent": 2}, "at the next pass"),
         ({"later": {"a": Later(1, NOW + 60)}}, "not before 02:15:30"),
         ({"later": {"b": Later(1, NOW + 60)}}, "at the next pass"),
-        ({"consumer": ConsumerView(settings_error="no")}, "until the settings are mended"),
+        ({"consumer": ConsumerView(settings_error="no")}, "settings are refused"),
     ],
 )
 def test_a_waiting_cadence_says_what_it_waits_for(fields: dict[str, Any], words: str) -> None:
