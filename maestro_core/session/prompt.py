@@ -68,7 +68,7 @@ def read_prompt(path: Path, tick: Tick) -> Prompt:
     if not text.strip():
         raise PromptError(f"{path} says nothing", "write what the cadence has to do")
     if len(text.encode("utf-8", "surrogatepass")) > LIMIT:
-        raise PromptError(f"the prompt of {path} is over {LIMIT} bytes", "shorten it")
+        raise _too_long(path)
     notes += [f"{{tick.{name}}} names nothing in this tick and stays as it is" for name in unknown]
     return Prompt(text, options, tuple(notes))
 
@@ -85,7 +85,14 @@ def _read(path: Path) -> str:
         os.close(fd)
         raise PromptError(f"the prompt {path} is no regular file")
     with os.fdopen(fd, "rb") as file:
-        return file.read(LIMIT + 1).decode("utf-8", "replace").removeprefix("\ufeff")
+        data = file.read(LIMIT + 1)
+    if len(data) > LIMIT:  # whatever of it is front matter: its end was not read
+        raise _too_long(path)
+    return data.decode("utf-8", "replace").removeprefix("\ufeff")
+
+
+def _too_long(path: Path) -> PromptError:
+    return PromptError(f"the prompt of {path} is over {LIMIT} bytes", "shorten it")
 
 
 # ---- front matter --------------------------------------------------------------------------

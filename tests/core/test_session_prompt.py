@@ -146,6 +146,9 @@ def test_a_pipe_or_a_folder_is_refused_at_once(tmp_path: Path) -> None:
 def test_a_prompt_the_cli_would_refuse_is_refused_before(tmp_path: Path) -> None:
     with pytest.raises(PromptError, match="over 10000000 bytes"):
         read(tmp_path, "x" * (LIMIT + 1))
+    front = "---\nmodel: opus\n---\n"  # it is no part of the prompt, and hides no lost end
+    with pytest.raises(PromptError, match="over"):
+        read(tmp_path, front + "x" * (LIMIT - len(front) + 1))
 
 
 def test_a_linked_prompt_is_followed_and_odd_bytes_are_survived(tmp_path: Path) -> None:
