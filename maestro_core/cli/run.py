@@ -42,11 +42,11 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         raise ReadOnly("read-only: this session may not run a consumer", "leave out --read-only")
     notifier = Notifier(os.environ)
     started = f"consumer, pid {os.getpid()}, on {visible(str(layout.root))}"
+    supervision = _supervision(layout, notifier) if arguments.service else None
     driver = Driver(
         layout, mode="daemon", on_pass=notifier.alive, on_start=lambda: _say(started),
-        bus=chosen_bus,
+        bus=chosen_bus, looping=lambda: supervision is not None and supervision.looping,
     )  # fmt: skip
-    supervision = _supervision(layout, notifier) if arguments.service else None
     worker = _Worker(driver, notifier, supervision, until_idle=arguments.until_idle)
     with _handled(worker), served(layout):
         code = worker.run()

@@ -50,7 +50,7 @@ class Driver:
         self, layout: Layout, *, mode: Literal["console", "daemon"], clock: Clock | None = None,
         launcher: Launcher | None = None, feed: Feed | None = None,
         on_pass: Callable[[], None] = lambda: None, on_start: Callable[[], None] = lambda: None,
-        bus: BusMaker = directory_bus,
+        bus: BusMaker = directory_bus, looping: Callable[[], bool] = lambda: False,
     ) -> None:  # fmt: skip
         self._layout = layout
         self._mode = mode
@@ -60,6 +60,7 @@ class Driver:
         self._on_pass = on_pass
         self._on_start = on_start
         self._make_bus = bus
+        self._looping = looping
         self._senders: list[Sender] = []
         self._stops = 0
 
@@ -88,7 +89,8 @@ class Driver:
             ports = self._ports(feed, closing)
             consumer = Consumer(ports, mode=self._mode)
             closing.callback(_end_runs, consumer)
-            consumer.start(afresh=stopped_cleanly(self._layout, fs))
+            afresh = stopped_cleanly(self._layout, fs)
+            consumer.start(afresh=afresh, looping=self._looping())
             ports.launcher.prepare()
             self._on_start()
             self._loop(consumer, feed, owned, until_idle=until_idle)

@@ -68,8 +68,12 @@ class Consumer:
 
     # -- life
 
-    def start(self, *, afresh: bool) -> None:
-        """Take over from the last owner. Raises OSError or BusError when the bus is unusable."""
+    def start(self, *, afresh: bool, looping: bool = False) -> None:
+        """Take over from the last owner. Raises OSError or BusError when the bus is unusable.
+
+        Args:
+            looping: the service has ended badly again and again; it tells that itself.
+        """
         ports = self.ports
         opened = self.gates.load(ports.breaker, afresh=afresh)
         crashed = not afresh and ports.fs.exists(ports.layout.consumer_json)
@@ -78,6 +82,7 @@ class Consumer:
             "info", "consumer_started", pid=os.getpid(), mode=self.heart.mode,
             after="clean stop" if afresh else "crash or first start",
             recovered=recovered, circuits_restored=opened, crashed=crashed,
+            **({"looping": True} if looping else {}),
         )  # fmt: skip
         self.look()
 

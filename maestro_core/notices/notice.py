@@ -53,6 +53,7 @@ _HOLD_WORDS = {
     "overload": "the API is overloaded",
     "budget": "the budget is spent",
 }
+_TOLD_STARTS = (3, 6, 12, 24, 48)
 _DEAD = ("poison_tick", "unknown_cadence")
 _FAILED = ("subsession_failed", "inline_failed")
 
@@ -64,6 +65,8 @@ def changes(entry: Mapping[str, Any]) -> list[Change]:
         return [_dead_letter(entry)]
     if stage == "consumer_started":
         return _started(entry)
+    if stage == "crash_loop":
+        return _crash_loop(entry)
     maker = _MAKERS.get(stage)
     return [maker(entry)] if maker is not None else []
 
@@ -133,7 +136,7 @@ def _budget_warning(entry: Mapping[str, Any]) -> Change:
 def _budget_hold(entry: Mapping[str, Any]) -> Change:
     name = _text(entry, "cadence").replace("*", "all cadences")
     text = f"{name} held until midnight UTC{_because(_text(entry, 'reason'))}"
-    return _change(entry, f"budget {name}", None, "budget", text, subject=name)
+    return _change(entry, f"budget hold {name}", None, "budget", text, subject=name)
 
 
 def _stop(entry: Mapping[str, Any]) -> Change:
@@ -155,32 +158,37 @@ def _started(entry: Mapping[str, Any]) -> list[Change]:
         for name in (restored if isinstance(restored, list) else [])
     ]
     quiet = [Change(key=one.key, state=one.state, normal=True, notice=one.notice) for one in known]
-    if not entry.get("crashed"):
+    if not entry.get("crashed") or entry.get("looping"):  # a loop is told by itself
         return quiet
     text = "the consumer had crashed or was killed; it runs again"
-    return [*quiet, _change(entry, "consumer", None, "consumer_crashed", text)]
+    return [*quiet, _change(entry, "crashed", None, "consumer_crashed", text)]
 
 
 def _stopped(entry: Mapping[str, Any]) -> Change:
-    return _change(entry, "consumer", None, "consumer_stopped", "the consumer was stopped")
+    return _change(entry, "stopped", None, "consumer_stopped", "the consumer was stopped")
 
 
-def _crash_loop(entry: Mapping[str, Any]) -> Change:
+def _crash_loop(entry: Mapping[str, Any]) -> list[Change]:
+    """Told again only when it has become twice as long: each start is another process, which
+    knows of no earlier notice, and there are a hundred of them in a night."""
+    starts = entry.get("starts")
+    if starts not in _TOLD_STARTS:
+        return []
     text = (
         f"the consumer keeps ending: {_text(entry, 'starts')} bad ends in a row,"
         f" the next start in {_text(entry, 'wait_seconds')} s"
     )
-    return _change(entry, "loop", None, "crash_loop", text)
+    return [_change(entry, "loop", None, "crash_loop", text)]
 
 
 def _gone(entry: Mapping[str, Any]) -> Change:
     text = "the consumer is gone: its service was given up; maestro-tui service restart"
-    return _change(entry, "consumer", None, "consumer_gone", text)
+    return _change(entry, "gone", None, "consumer_gone", text)
 
 
 def _lock_lost(entry: Mapping[str, Any]) -> Change:
     text = "the consumer ends: its lock file was deleted or replaced"
-    return _change(entry, "consumer", None, "consumer_gone", text)
+    return _change(entry, "gone", None, "consumer_gone", text)
 
 
 def _settings(entry: Mapping[str, Any]) -> Change:
@@ -211,7 +219,6 @@ _MAKERS = {
     "emergency_stop": _stop,
     "emergency_stop_cleared": _stop_cleared,
     "consumer_stopped": _stopped,
-    "crash_loop": _crash_loop,
     "service_gone": _gone,
     "lock_lost": _lock_lost,
     "settings_refused": _settings,

@@ -35,6 +35,8 @@ class Supervision:
         self._book = StartBook(layout, fs or OsFiles(), self._clock)
         self._journal = journal or Journal(layout, self._clock)
         self._stopped = threading.Event()
+        self.looping = False
+        """Whether this start follows a crash loop."""
 
     def stop(self) -> None:
         self._stopped.set()
@@ -65,7 +67,8 @@ class Supervision:
 
     def _slow_down(self, bad: int) -> None:
         seconds = delay(bad)
-        if bad >= LOOP:
+        self.looping = bad >= LOOP
+        if self.looping:
             self._journal.write("error", "crash_loop", starts=bad, wait_seconds=seconds)
         if seconds:
             said = f"{bad} bad ends in a row, the next start in {seconds:.0f} s"

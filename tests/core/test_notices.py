@@ -82,7 +82,7 @@ DEAD = entry("subsession_failed", cadence="memo", error="exit 1: boom", destinat
         (entry("consumer_started", crashed=True), "consumer_crashed", "had crashed"),
         (entry("service_gone"), "consumer_gone", "given up"),
         (entry("lock_lost"), "consumer_gone", "lock file"),
-        (entry("crash_loop", starts=4, wait_seconds=40), "crash_loop", "4 bad ends in a row"),
+        (entry("crash_loop", starts=6, wait_seconds=160), "crash_loop", "6 bad ends in a row"),
         (entry("settings_refused", error="line 3"), "settings", "line 3"),
         (entry("trouble", error="disk full"), "trouble", "disk full"),
         (entry("inline_failed", cadence="sync", error="exit 2", destination="dlq"), "dead_letter",
@@ -121,6 +121,29 @@ def test_a_change_and_its_end_within_one_delivery_are_no_news() -> None:
     assert told(heard(OPENED, CLOSED)) == []
     assert told(heard(QUOTA, LIFTED)) == []
     assert told(heard(QUOTA, LIFTED, QUOTA)) == [("quota", "", 1)]
+
+
+def test_different_things_of_a_consumer_are_told_apart() -> None:
+    outbox = heard(
+        entry("consumer_started", crashed=True), entry("consumer_stopped"), entry("lock_lost"),
+        entry("budget_warning", cadence="memo", spent_usd=4, warn_usd=4),
+        entry("budget_hold", cadence="memo", reason="spent"),
+    )  # fmt: skip
+    assert sorted(told(outbox)) == [
+        ("budget", "memo", 1), ("budget", "memo", 1), ("consumer_crashed", "", 1),
+        ("consumer_gone", "", 1), ("consumer_stopped", "", 1),
+    ]  # fmt: skip
+
+
+def test_a_crash_loop_of_a_whole_night_is_told_a_few_times() -> None:
+    kinds = [
+        change.notice.kind
+        for bad in range(3, 120)
+        for one in (entry("crash_loop", starts=min(bad, 50), wait_seconds=300),
+                    entry("consumer_started", crashed=True, looping=True))
+        for change in changes(one)
+    ]  # fmt: skip
+    assert kinds == ["crash_loop"] * 5
 
 
 def test_the_end_is_told_after_the_beginning_was() -> None:
