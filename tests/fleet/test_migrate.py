@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import threading
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -19,9 +22,10 @@ from maestro_core.migrate.run import migrate
 from maestro_core.migrate.yard import Yard
 from maestro_core.models import Beat, Stats, Tick
 from tests.core.cli_kit import Shell
+from tests.e2e.terminal import PROGRAM
 from tests.fleet.moving import FAILURE, HOST, OLD, POLICY, Bench, Killed, content, work
 from tests.fleet.server import Database
-from tests.support import write_json, write_tick
+from tests.support import wait_until, write_json, write_tick
 
 pytestmark = pytest.mark.xdist_group("postgresql")
 
@@ -265,6 +269,37 @@ def test_the_command_moves_there_and_back(bench: Bench, capsys: pytest.CaptureFi
     done = shell("bus", "migrate", "--to", "folders", "--from", url, "--json")
     assert (done.code, done.document["moved"]["inbox"], done.document["kept"]) == (0, 3, [])
     assert done.document["emergency_stop"] is True
+
+
+@pytest.mark.slow
+def test_the_command_is_killed_again_and_again_and_gets_there_all_the_same(bench: Bench) -> None:
+    ids = [write_tick(bench.layout.inbox, f"t{number:04d}").stem for number in range(600)]
+    bench.furnish()
+    url = bench.database.url
+    for to, where in (("server", [url]), ("folders", ["folders", "--from", url])):
+        words = [PROGRAM, "--root", str(bench.layout.root), "bus", "migrate", "--to", *where]
+        for number in range(3):
+            before = traces(bench)
+            with subprocess.Popen(words, stdout=subprocess.DEVNULL) as process:
+                wait_until(partial(has_moved, bench, before, process), 60)
+                threading.Event().wait(0.03 * number)
+                process.kill()
+        done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr
+        assert nothing(bench, "folders" if to == "server" else "server")
+        found = content(bench.server() if to == "server" else bench.folders())
+        assert len(found) == len(ids) + 5
+        assert {tick_id for shelf, tick_id in found if shelf == "inbox"} >= set(ids)
+
+
+def traces(bench: Bench) -> list[int]:
+    """What changes with every step of a move."""
+    folders = (bench.layout.inbox, bench.layout.moving / "inbox")
+    return [folder.stat().st_mtime_ns for folder in folders if folder.exists()]
+
+
+def has_moved(bench: Bench, before: list[int], process: subprocess.Popen[bytes]) -> bool:
+    return traces(bench) != before or process.poll() is not None
 
 
 def test_the_command_refuses_what_it_does_not_understand(
