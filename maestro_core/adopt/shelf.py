@@ -10,7 +10,6 @@ from pathlib import Path
 from msgspec import Struct
 
 from maestro_core.bus import codec
-from maestro_core.bus.producer import SIZE_LIMIT
 from maestro_core.errors import BadTick
 from maestro_core.files import FileSystem
 from maestro_core.models import Tick
@@ -67,7 +66,7 @@ def _read(fs: FileSystem, path: Path, *, claimed: bool) -> Tick | str:
     if tick_id is None:
         return "its name is not <id>.json"
     try:
-        data = fs.read(path, SIZE_LIMIT)
+        data = fs.read(path, codec.OWN_LIMIT)
         modified = partial(fs.modified, path)
         if claimed:
             return codec.decode_claimed(data, tick_id, modified)[0]

@@ -24,6 +24,10 @@ from maestro_core.layout import NAME
 from maestro_core.models import Failure, Tick, tick_document
 
 SUFFIX = ".json"
+OWN_LIMIT = SIZE_LIMIT + (1 << 17)
+"""Bytes of a tick that we have written: the limit of producers, and what we add to theirs."""
+FAILURES_LIMIT = 48 << 10
+"""Bytes of failures that a tick keeps, the latest ones; the ledger has every run."""
 COUNT_LIMIT = 10**9
 CLAIM = "claim"
 """The field of a claimed file that says whose it is; it never leaves claimed/."""
@@ -57,6 +61,8 @@ class _Peeked(Struct):
     failures: tuple[Failure, ...] = ()
     recoveries: int = 0
 
+
+_TOO_LARGE = "it has more than 1 MiB"
 
 _peek = msgspec.json.Decoder(_Peeked)
 _KNOWN = frozenset(_Peeked.__struct_fields__) | {"payload", CLAIM}
@@ -92,25 +98,42 @@ def decode(data: bytes, tick_id: str, modified: Modified) -> Tick:
     return _tick_of(load(data), tick_id, modified)
 
 
-def decode_claimed(data: bytes, tick_id: str, modified: Modified) -> tuple[Tick, dict[str, Any]]:
+def decode_claimed(
+    data: bytes, tick_id: str, modified: Modified, *, own: bool = True
+) -> tuple[Tick, dict[str, Any]]:
     """Like `decode`, with the claim's owner, token and time; {} when the file has none."""
-    document = load(data)
+    document = load(data, own=own)
     claim = document.pop(CLAIM, None)
     return _tick_of(document, tick_id, modified), claim if isinstance(claim, dict) else {}
 
 
 def encode(tick: Tick, claim: dict[str, Any] | None = None) -> bytes:
-    """The file of a tick: two-space indent, closing newline."""
+    """The file of a tick: two-space indent, closing newline. Without the indent where only that
+    makes it larger than a tick may be: a producer's list of many numbers grows fourfold by it."""
     document = tick_document(tick)
     if claim is not None:
         document[CLAIM] = claim
-    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+    plain = msgspec.json.encode(document)
+    indented = msgspec.json.format(plain, indent=2)
+    return (indented if len(indented) < SIZE_LIMIT else plain) + b"\n"
 
 
-def load(data: bytes) -> dict[str, Any]:
-    """JSON, strictly: one object, UTF-8, every key once, numbers that are numbers."""
-    if len(data) > SIZE_LIMIT:
-        raise BadTick("it has more than 1 MiB")
+def with_failure(tick: Tick, failure: Failure) -> Tick:
+    """The tick after a failed attempt."""
+    failures = (*tick.failures, failure)
+    while len(failures) > 1 and len(msgspec.json.encode(failures)) > FAILURES_LIMIT:
+        failures = failures[1:]
+    return tick.evolve(failures=failures, last_error=failure.reason)
+
+
+def load(data: bytes, *, own: bool = False) -> dict[str, Any]:
+    """JSON, strictly: one object, UTF-8, every key once, numbers that are numbers.
+
+    `own`: it lies where only we write. Elsewhere the failures in it tell that we have.
+    """
+    large = len(data) > SIZE_LIMIT and not own
+    if len(data) > OWN_LIMIT or (large and b'"failures"' not in data):
+        raise BadTick(_TOO_LARGE)
     if not data.strip(b"\0"):
         raise BadTick("it is empty" if not data else "it is filled with NUL bytes", young=True)
     if data.startswith(b"\xef\xbb\xbf"):
@@ -118,6 +141,8 @@ def load(data: bytes) -> dict[str, Any]:
     document = _parse(_text(data))
     if not isinstance(document, dict):
         raise BadTick(f"it is {_kind(document)}, not a JSON object")
+    if large and not document.get("failures"):
+        raise BadTick(_TOO_LARGE)
     if data.count(b"[") + data.count(b"{") > DEPTH_LIMIT and too_deep(document):
         raise BadTick(f"it nests more than {DEPTH_LIMIT} lists and objects")
     return document

@@ -121,11 +121,11 @@ class DirectoryEngine:
         self._settle(claim)
 
     def retry(self, claim: Claim, failure: Failure) -> None:
-        self._give_back(claim, with_failure(claim.tick, failure))
+        self._give_back(claim, codec.with_failure(claim.tick, failure))
 
     def dead_letter(self, claim: Claim, failure: Failure) -> None:
         with self.explained("cannot settle a claim"):
-            letter = self.claims.letter(claim, with_failure(claim.tick, failure))
+            letter = self.claims.letter(claim, codec.with_failure(claim.tick, failure))
         self._settle(claim, "dlq", letter)
 
     def put_back(self, claim: Claim) -> None:
@@ -336,8 +336,3 @@ class DirectoryEngine:
         for blocked in [tick_id] if tick_id else list(self._blocked):
             if key := self._blocked.pop(blocked, None):
                 self.inbox.waiting.add(key)
-
-
-def with_failure(tick: Tick, failure: Failure) -> Tick:
-    """The tick after a failed attempt."""
-    return tick.evolve(failures=(*tick.failures, failure), last_error=failure.reason)

@@ -14,7 +14,6 @@ from functools import partial
 
 from maestro_core.bus import codec
 from maestro_core.bus.index import Waiting
-from maestro_core.bus.producer import SIZE_LIMIT
 from maestro_core.clock import Clock
 from maestro_core.errors import BadTick
 from maestro_core.files import FileSystem
@@ -156,7 +155,7 @@ class Inbox:
         try:
             if tick_id is None:
                 raise BadTick("its name is not <id>.json", young=True)
-            data = self._fs.read(path, SIZE_LIMIT)
+            data = self._fs.read(path, codec.OWN_LIMIT)
             self.waiting.add(codec.peek(data, tick_id, partial(self._fs.modified, path)))
             self._first_seen.pop(name, None)
         except FileNotFoundError:

@@ -11,7 +11,6 @@ from functools import partial
 
 from maestro_core.bus import codec
 from maestro_core.bus.inbox import SLICE_LEAST, SLICE_SECONDS
-from maestro_core.bus.producer import SIZE_LIMIT
 from maestro_core.clock import Clock
 from maestro_core.errors import BadTick
 from maestro_core.files import FileSystem
@@ -107,7 +106,7 @@ class Letters:
     def _read(self, tick_id: str) -> str:
         path = self._path(tick_id)
         try:
-            data = self._fs.read(path, SIZE_LIMIT)
+            data = self._fs.read(path, codec.OWN_LIMIT)
             return codec.peek(data, tick_id, partial(self._fs.modified, path)).cadence
         except (BadTick, OSError):
             return UNKNOWN  # `doctor` and the page itself say what is wrong with it

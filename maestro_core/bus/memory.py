@@ -12,7 +12,6 @@ from itertools import count
 
 from maestro_core.bus import codec, twins
 from maestro_core.bus.codec import key_of
-from maestro_core.bus.directory import with_failure
 from maestro_core.bus.index import Rank, Waiting, unranked
 from maestro_core.bus.producer import encode_document
 from maestro_core.bus.revival import dead_again, revived, taken
@@ -91,11 +90,11 @@ class MemoryEngine:
 
     def retry(self, claim: Claim, failure: Failure) -> None:
         self._settle(claim)
-        self._put("inbox", with_failure(claim.tick, failure))
+        self._put("inbox", codec.with_failure(claim.tick, failure))
 
     def dead_letter(self, claim: Claim, failure: Failure) -> None:
         self._settle(claim)
-        letter = with_failure(claim.tick, failure)
+        letter = codec.with_failure(claim.tick, failure)
         if letter.id in self._views["dlq"]:
             letter = twins.namesake(letter, claim.token)
         self._put("dlq", letter)

@@ -15,7 +15,6 @@ from typing import Any, Literal
 
 from maestro_core import files
 from maestro_core.bus import codec
-from maestro_core.bus.producer import SIZE_LIMIT
 from maestro_core.clock import Clock, iso
 from maestro_core.errors import BadTick, BusError
 from maestro_core.files import FileSystem
@@ -84,12 +83,13 @@ class Shelves:
         """The tick, and its claim ({} if none). BadTick also for a file of the wrong kind."""
         path = self.path(shelf, tick_id)
         try:
-            data = self.fs.read(path, SIZE_LIMIT)
+            data = self.fs.read(path, codec.OWN_LIMIT)
         except OSError as error:
             if (reason := codec.unreadable(error)) is None:
                 raise
             raise BadTick(reason) from error
-        return codec.decode_claimed(data, tick_id, partial(self.fs.modified, path))
+        modified = partial(self.fs.modified, path)
+        return codec.decode_claimed(data, tick_id, modified, own=shelf != "inbox")
 
     # ---- moves ---------------------------------------------------------------------------
 
@@ -143,7 +143,7 @@ class Shelves:
     def holds(self, shelf: Shelf, tick_id: str, data: bytes) -> bool:
         """Whether exactly these bytes are there."""
         try:
-            return self.fs.read(self.path(shelf, tick_id), SIZE_LIMIT) == data
+            return self.fs.read(self.path(shelf, tick_id), codec.OWN_LIMIT) == data
         except FileNotFoundError:
             return False
         except OSError as error:
@@ -170,7 +170,7 @@ class Shelves:
 
     def _same_bytes(self, one: str, other: str) -> bool:
         try:
-            return self.fs.read(one, SIZE_LIMIT) == self.fs.read(other, SIZE_LIMIT)
+            return self.fs.read(one, codec.OWN_LIMIT) == self.fs.read(other, codec.OWN_LIMIT)
         except OSError:
             return False
 

@@ -20,7 +20,6 @@ from pgqueuer.domain.types import QueueEntrypoint, QueueManagerId
 
 from maestro_core import __version__
 from maestro_core.bus import codec
-from maestro_core.bus.directory import with_failure
 from maestro_core.bus.index import Rank, unranked
 from maestro_core.clock import Clock, SystemClock, iso
 from maestro_core.errors import BadTick, BusError, ClaimLost
@@ -205,10 +204,10 @@ class PostgresEngine:
         self._settle(claim, "successful", None)
 
     def retry(self, claim: Claim, failure: Failure) -> None:
-        self._settle(claim, "queued", with_failure(claim.tick, failure), failure)
+        self._settle(claim, "queued", codec.with_failure(claim.tick, failure), failure)
 
     def dead_letter(self, claim: Claim, failure: Failure) -> None:
-        self._settle(claim, "failed", with_failure(claim.tick, failure), failure)
+        self._settle(claim, "failed", codec.with_failure(claim.tick, failure), failure)
 
     def put_back(self, claim: Claim) -> None:
         self._settle(claim, "queued", claim.tick.evolve(attempts=max(0, claim.tick.attempts - 1)))

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from maestro_core import files
 from maestro_core.bus import codec, twins
-from maestro_core.bus.producer import SIZE_LIMIT, live_holder, remember_key
+from maestro_core.bus.producer import live_holder, remember_key
 from maestro_core.bus.shelves import Shelves
 from maestro_core.clock import Clock
 from maestro_core.errors import BadTick, BusError, Refused
@@ -90,7 +90,7 @@ class Yard:
         """A staged one. Raises BadTick, FileNotFoundError."""
         path = self._path(shelf, tick_id)
         since = self.fs.modified(path)
-        data = self.fs.read(path, SIZE_LIMIT)
+        data = self.fs.read(path, codec.OWN_LIMIT)
         return Parcel(codec.decode(data, tick_id, lambda: since), since)
 
     # ---- folders -> server -------------------------------------------------------------------

@@ -15,7 +15,6 @@ from typing import Literal
 from msgspec import Struct
 
 from maestro_core.bus import codec
-from maestro_core.bus.producer import SIZE_LIMIT
 from maestro_core.errors import BadTick, BusError
 from maestro_core.files import OsFiles
 from maestro_core.layout import Layout
@@ -90,7 +89,7 @@ def _newest_first(folder: Path, where: Place) -> Iterator[TickView]:
     fs = OsFiles()
     for modified, tick_id in sorted(_listed(folder), reverse=True):
         try:
-            data = fs.read(folder / f"{tick_id}.json", SIZE_LIMIT)
+            data = fs.read(folder / f"{tick_id}.json", codec.OWN_LIMIT)
             yield TickView(codec.decode(data, tick_id, partial(float, modified)), where, modified)
         except (OSError, BadTick):
             continue  # gone meanwhile, or no tick: whoever owns the folder deals with it

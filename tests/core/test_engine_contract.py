@@ -184,6 +184,17 @@ def test_a_completed_tick_has_left_the_bus(bench: Bench) -> None:
     assert sum(bench.engine.counts().values()) == 0
 
 
+def test_failures_are_kept_up_to_a_bound_the_latest_ones(bench: Bench) -> None:
+    bench.add()
+    for attempt in range(1, 31):
+        bench.engine.retry(bench.claim(), bench.failure(attempt, f"exit 1: {'x' * 4000}"))
+    tick = bench.claim().tick
+    assert tick.attempts == 31
+    kept = [one.attempt for one in tick.failures]
+    assert 8 <= len(kept) < 14
+    assert kept == [*range(31 - len(kept), 31)]
+
+
 def test_unknown_fields_and_the_payload_survive_every_move(bench: Bench) -> None:
     extra = {"trace": {"a": [1, None]}, "schema": 7}
     tick_id = bench.add(payload={"n": 10**25}, extra=extra, dedupe_key="k", priority=3)

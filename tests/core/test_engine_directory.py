@@ -4,6 +4,7 @@ consumer, claims of live and dead owners, full and read-only disks, many files."
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import subprocess
@@ -131,6 +132,36 @@ def test_a_claimed_file_says_whose_it_is_and_no_other_does(
     ]  # fmt: skip
     modes = {path.stat().st_mode & 0o777 for path in agent_root.dlq.iterdir()}
     assert modes == {0o600}
+
+
+def test_a_tick_that_the_indent_would_make_too_large_is_never_lost(
+    engine: DirectoryEngine, agent_root: Layout
+) -> None:
+    payload = [number % 10 for number in range(160_000)]  # 480 KB as it comes, 1.1 MB indented
+    text = json.dumps({"id": "t", "cadence": "memo", "payload": payload})
+    (agent_root.inbox / "t.json").write_text(text)
+    engine.put_back(take(engine))
+    engine.retry(take(engine), FAILED)
+    (claim,) = [one for one in [take(engine)] if one.tick.payload == payload]
+    after = DirectoryEngine(agent_root, owner="next")
+    (claim,) = after.abandoned()
+    after.dead_letter(claim, FAILED)
+    assert after.retry_dead(["t"])[0].ok
+    assert take(after).tick.payload == payload
+    assert (agent_root.claimed / "t.json").stat().st_size < len(text)
+    assert after.rejected() == []
+
+
+def test_a_tick_at_the_limit_may_fail(engine: DirectoryEngine, agent_root: Layout) -> None:
+    about = {"id": "t", "cadence": "memo", "payload": ""}
+    about["payload"] = "x" * ((1 << 20) - len(json.dumps(about)))
+    (agent_root.inbox / "t.json").write_text(json.dumps(about))
+    failed = Failure(FAILED.at, 1, 1, "exit 1: " + "\x1b" * 8000)
+    engine.retry(take(engine), failed)
+    other = DirectoryEngine(agent_root, owner="next")
+    other.dead_letter(take(other), failed)
+    assert other.retry_dead(["t"])[0].ok
+    assert take(DirectoryEngine(agent_root, owner="third")).tick.failures == (failed,)
 
 
 def test_the_attempt_is_on_the_disk_before_the_claim_returns(
