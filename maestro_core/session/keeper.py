@@ -24,11 +24,15 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import socket
 import sys
 import time
 
 TERM, KILL = 15, 9
+DEAF = (1, 2, TERM)
+"""HUP, INT and TERM say nothing to a keeper: who ends programs by their name, or a whole service
+at once, means the CLI, and the keeper has to see it out."""
 SIGPIPE, SIGXFSZ = 13, 25
 PR_SET_CHILD_SUBREAPER = 36
 LINUX = sys.platform.startswith("linux")
@@ -97,10 +101,12 @@ class Family:
         self.deadline: float | None = None
 
     def start(self, argv: list[bytes], cwd: bytes, env: dict[bytes, bytes]) -> bool:
-        """The CLI in a session of its own, with the signals that Python ignores restored."""
+        """The CLI in a session of its own, with the signals that we ignore restored."""
         try:
             os.chdir(cwd)
-            self.cli = os.posix_spawn(argv[0], argv, env, setsid=True, setsigdef=(SIGPIPE, SIGXFSZ))
+            self.cli = os.posix_spawn(
+                argv[0], argv, env, setsid=True, setsigdef=(SIGPIPE, SIGXFSZ, *DEAF)
+            )
         except OSError as error:
             say(self.status, f"refused {error.errno}")
             return False
@@ -242,6 +248,8 @@ def main(argv: list[str]) -> int:
     for fd in (leash, status):
         os.set_inheritable(fd, False)
     adopt_orphans()
+    for number in DEAF:
+        signal.signal(number, signal.SIG_IGN)
     if (received := receive(leash)) is None:
         return 0
     job, files = received

@@ -19,6 +19,7 @@ import pytest
 from maestro_core.clock import FakeClock, SystemClock, parse_iso
 from maestro_core.journal import Journal
 from maestro_core.models import RunResult, Tick
+from maestro_core.session import processes
 from maestro_core.session.ledger import LedgerTrouble
 from maestro_core.settings import Settings
 from tests.core import stream_events as ev
@@ -444,6 +445,21 @@ def test_a_damaged_ledger_is_made_up_from_the_journal(new_bench: NewBench) -> No
     assert second.journal.of("ledger_set_aside")[0]["from_journal"] == 1
     found = second.ledger.get("r0")
     assert found is not None and (found.outcome, found.duration) == ("ok", 1.5)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_keeper_is_deaf_to_who_ends_programs_by_their_name(bench: Bench, number: int) -> None:
+    bench.script("echo $$ > pid; while [ ! -e go ]; do sleep 0.02; done; echo done; exit 3")
+    work = bench.start()
+    wait_until(bench.pid_file)
+    [keeper] = [one for one in processes.table().values() if one.pid == keeper_of(bench)]
+    assert processes.send(keeper.pid, keeper.token, number)
+    (bench.layout.root / "go").touch()
+    assert bench.finish(work).reason == "exit 3: done"
+
+
+def keeper_of(bench: Bench) -> int:
+    return bench.ledger.open_rows()[0].processes[0][0]
 
 
 def test_a_keeper_that_is_killed_ends_its_run(bench: Bench) -> None:
