@@ -36,6 +36,8 @@ TYPES: dict[str, Any] = {
     "explain": shapes.Explain,
     "doctor": shapes.Doctor,
     "schedule-show": shapes.Schedules,
+    "bus-status": shapes.BusStatus,
+    "bus-migrate": shapes.BusMove,
 }
 """Name of the schema -> what it is made from."""
 

@@ -391,3 +391,59 @@ class Schedules(Struct):
     manager: TimerManager
     leftover_timers: list[str]
     schedules: list[Schedule]
+
+
+class BusHost(Struct):
+    host: str
+    state: str
+    age_seconds: float
+    version: str | None
+    pid: Count | None
+    trouble: str | None
+    running: list[dict[str, str]]
+    cadences: list[str]
+
+
+class BusStatus(Struct, kw_only=True):
+    """`bus status --json`; with folders only the first three."""
+
+    schema_version: Version
+    bus: str
+    where: str
+    problem: str | None
+    remedy: str | None = None
+    schema: Count | None = None
+    engine: str | None = None
+    counts: dict[str, int] = {}
+    hosts: list[BusHost] = []
+    here: str = ""
+
+
+class KeptTick(Struct):
+    shelf: str
+    id: str
+    reason: str
+
+
+class SetAside(Struct):
+    name: str
+    reason: str
+
+
+class BusMove(Struct):
+    """`bus migrate --json`."""
+
+    schema_version: Version
+    dry_run: bool
+    to: str
+    server: str
+    resumed: bool
+    moved: dict[str, int]
+    kept: list[KeptTick]
+    aside: list[SetAside]
+    pauses: list[str]
+    circuits: list[str]
+    emergency_stop: bool
+    hold: str | None
+    running: Count
+    quarantined: Count

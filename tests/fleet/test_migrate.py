@@ -9,6 +9,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from maestro_core.consumer.ownership import Ownership
@@ -26,6 +27,7 @@ from tests.e2e.terminal import PROGRAM
 from tests.fleet.moving import FAILURE, HOST, OLD, POLICY, Bench, Killed, content, work
 from tests.fleet.server import Database
 from tests.support import wait_until, write_json, write_tick
+from tools.schemas import TYPES, schema
 
 pytestmark = pytest.mark.xdist_group("postgresql")
 
@@ -269,6 +271,7 @@ def test_the_command_moves_there_and_back(bench: Bench, capsys: pytest.CaptureFi
     done = shell("bus", "migrate", "--to", "folders", "--from", url, "--json")
     assert (done.code, done.document["moved"]["inbox"], done.document["kept"]) == (0, 3, [])
     assert done.document["emergency_stop"] is True
+    jsonschema.validate(done.document, schema("bus-migrate", TYPES["bus-migrate"]))
 
 
 @pytest.mark.slow
@@ -332,6 +335,8 @@ def test_the_tables_are_made_by_a_command_and_shown(
         assert "schema step 1" in shell("bus", "install").out
         assert "nothing to do" in shell("bus", "install").out
         assert shell("bus", "status", "--json").document["problem"] is None
+        status = shell("bus", "status", "--json").document
+        jsonschema.validate(status, schema("bus-status", TYPES["bus-status"]))
         assert shell("bus", "migrate", "--to", "server").code == 0
     finally:
         bench.database.server.admin("DROP DATABASE bare WITH (FORCE)")
