@@ -83,9 +83,8 @@ def tick_document(tick: Tick) -> dict[str, Any]:
 def _failure_document(failure: Failure) -> dict[str, Any]:
     """Both log paths stand in it, null where there is no log: readers need not ask twice."""
     found: dict[str, Any] = msgspec.to_builtins(failure)
-    paths = {"stdout_path": failure.stdout_path, "stderr_path": failure.stderr_path}
-    own = {name: found.pop(name) for name in ("failure_class", "run_id") if name in found}
-    return found | paths | own
+    first = ("at", "attempt", "exit_code", "reason", "stdout_path", "stderr_path")
+    return {name: found.get(name) for name in first} | found
 
 
 class Claim(Struct, frozen=True):

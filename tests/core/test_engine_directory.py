@@ -130,6 +130,7 @@ def test_a_claimed_file_says_whose_it_is_and_no_other_does(
         {"at": FAILED.at, "attempt": 1, "exit_code": 1, "reason": "exit 1: no",
          "stdout_path": None, "stderr_path": None}
     ]  # fmt: skip
+    assert list(document["failures"][0])[-2:] == ["stdout_path", "stderr_path"]
     modes = {path.stat().st_mode & 0o777 for path in agent_root.dlq.iterdir()}
     assert modes == {0o600}
 

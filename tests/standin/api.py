@@ -91,8 +91,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def do_GET(self) -> None:
-        self._note({})
-        self._send(Reply(200, {"content-type": "application/json"}, (b'{"data": []}',)))
+        """The list of models: whoever is refused a message is refused it too."""
+        refused = self.server.api.mode(Asked(self._note({}), {}))
+        models = Reply(200, {"content-type": "application/json"}, (b'{"data": []}',))
+        self._send(refused if refused.status in (401, 403) else models)
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers.get("content-length", "0"))) or b"{}")

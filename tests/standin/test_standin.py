@@ -109,3 +109,15 @@ def test_who_hangs_is_let_go_when_it_closes(mode: str) -> None:
         answer.read()
         raise http.client.IncompleteRead(b"")  # a stall has said something before
     line.close()
+
+
+@pytest.mark.parametrize(
+    ("mode", "status"), [("ok", 200), ("401", 401), ("403", 403), ("529", 200), ("hang", 200)]
+)
+def test_a_refused_key_is_refused_the_list_of_models_too(mode: str, status: int) -> None:
+    with MessagesApi(mode) as api:
+        line = http.client.HTTPConnection(api.url.removeprefix("http://"), timeout=10)
+        line.request("GET", "/v1/models?limit=1")
+        answer = line.getresponse()
+        assert (answer.status, bool(answer.read())) == (status, True)
+        line.close()
