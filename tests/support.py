@@ -17,7 +17,7 @@ T = TypeVar("T")
 _pause = threading.Event()  # never set: waiting on it is a pause between two looks
 
 
-def wait_until(condition: Callable[[], T], timeout: float = 10.0, what: str = "") -> T:
+def wait_until(condition: Callable[[], T], timeout: float = 30.0, what: str = "") -> T:
     """The first true value of `condition()`; AssertionError after `timeout` seconds without."""
     deadline = time.monotonic() + timeout
     interval = 0.002

@@ -35,6 +35,8 @@ class ListScreen(ConsoleScreen, Generic[Row]):
         self.last_filter = Query()
         self.all_rows: Sequence[Row] = ()
         self.loaded = False
+        self.reading_on = False
+        """What is shown are the newest rows alone; the others are being read."""
         self._ticket = 0
         self._reading = False
         self._read_again = False
@@ -104,7 +106,7 @@ class ListScreen(ConsoleScreen, Generic[Row]):
         """What changed meanwhile is read anew, after a pause that grows with the reading."""
         if message.ticket != self._ticket or not self.app.is_running:
             return
-        self.loaded = True
+        self.loaded, self.reading_on = True, False
         self.take(message.rows)
         if self._read_again:
             self._read_again = False
@@ -144,7 +146,7 @@ class ListScreen(ConsoleScreen, Generic[Row]):
     def show_rows(self, arranged: Arranged[Row]) -> None:
         self.table.empty = self.empty()
         self.table.show(arranged.shown, self.console.now)
-        self.query_one(FilterBar).count(len(arranged.rows), arranged.total)
+        self.query_one(FilterBar).count(len(arranged.rows), arranged.total, self.reading_on)
         self.show_note()
 
     # ---- the note before the keys ---------------------------------------------------------
@@ -157,6 +159,9 @@ class ListScreen(ConsoleScreen, Generic[Row]):
             note = line((f" RANGE {marked} ", "badge.run"))
         elif marked:
             note = line((f" {marked:,} marked ", "badge.run"))
+        if self.reading_on:
+            said = f"the newest {len(self.all_rows):,}, reading on …"
+            note = line(note, " " if note.plain else "", (said, "warn"))
         self.query_one(KeyBar).note(note)
 
     def on_table_moved(self) -> None:

@@ -79,7 +79,7 @@ class DeadLettersScreen(ListScreen[Row]):
         return dead_rows(backend.dead_letters())
 
     def take_first(self, rows: Sequence[Row]) -> None:
-        self.loaded = True
+        self.loaded = self.reading_on = True
         self.take(rows)
 
     def group(self, rows: Sequence[Row]) -> Sequence[Row]:

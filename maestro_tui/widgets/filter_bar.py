@@ -68,8 +68,10 @@ class FilterBar(Horizontal):
         self.query_one(Input).value = ""
         return had
 
-    def count(self, shown: int, total: int) -> None:
-        self.query_one("#filter-count", Static).update(Content(f" {shown:,} of {total:,} "))
+    def count(self, shown: int, total: int, so_far: bool = False) -> None:
+        """How many rows pass; `so_far`: of those that are read, and more are coming."""
+        more = " read so far" if so_far else ""
+        self.query_one("#filter-count", Static).update(Content(f" {shown:,} of {total:,}{more} "))
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()

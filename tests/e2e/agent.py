@@ -18,7 +18,7 @@ from maestro_core.layout import Layout
 from tests.e2e.terminal import PROGRAM, Terminal
 from tests.support import read_json, wait_until
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 CONSUMER = """
 [consumer]

@@ -28,7 +28,7 @@ import pyte
 PROGRAM = Path(sys.executable).with_name("maestro-tui")
 """The program as it is installed beside this Python."""
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds for one thing to appear: two cores may be shared by a whole test run."""
 
 # Takes the terminal on stdin as its own, as a login shell's is, then becomes the program.

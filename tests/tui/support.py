@@ -17,7 +17,8 @@ from maestro_tui.app import MaestroApp
 from maestro_tui.backend import Backend
 from maestro_tui.widgets import log_view_clock
 
-DEADLINE = 20.0
+DEADLINE = 60.0
+"""Seconds until a wait has failed: far more than anything takes, also beside other work."""
 
 
 class QuietFeed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -478,3 +479,32 @@ async def test_a_root_that_is_gone_is_said_to_be_gone(tmp_path: Path) -> None:
     assert "is gone" in backend.snapshot(frozenset({"prompts"})).problems[0]
     async with console(FixedBackend(backend.snapshot(frozenset()))) as (_app, pilot):
         await see(pilot, "Nothing is known of its cadences")
+
+
+class SlowShelf(FixedBackend):
+    """Dead letters of which the newest come at once and the others when they may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may = threading.Event()
+        self.dead = [
+            dead(number, "memo", f"exit 1: no {number}", 60 + number) for number in range(400)
+        ]
+
+    def dead_letters(self, limit: int | None = None) -> Any:
+        if limit is None:
+            self.may.wait(20)
+        return super().dead_letters(limit)
+
+
+async def test_a_list_that_is_still_read_says_so_and_counts_no_more_than_it_knows() -> None:
+    backend = SlowShelf()
+    async with console(backend, size=(140, 30)) as (app, pilot):
+        await pilot.press("2")
+        await see(pilot, "the newest 300, reading on")
+        await pilot.press("slash", *"memo")
+        await see(pilot, "300 of 300 read so far")
+        backend.may.set()
+        await see(pilot, "400 of 400")
+        assert "so far" not in shown(app)
+        assert "reading on" not in shown(app)

