@@ -27,6 +27,7 @@ from maestro_core.fleet import audit as fleet_audit
 from maestro_core.fleet.asking import Asker
 from maestro_core.fleet.connect import Link
 from maestro_core.fleet.engine import PostgresEngine
+from maestro_core.fleet.gates import FLEET, GateBoard
 from maestro_core.fleet.hosts import Hosts
 from maestro_core.fleet.markers import FleetMarkers
 from maestro_core.fleet.open import host_of, open_link
@@ -131,7 +132,8 @@ class FleetActs:
                 self._link = None
 
     def _apply(self, command: Command) -> Ack:
-        gates = SharedGates(self._server(), self._clock, host_of(self._bus))
+        link, host = self._server(), host_of(self._bus)
+        gates = SharedGates(link, self._clock, host, GateBoard(link, FLEET, host))
         gates.refresh()
         settings = settings_or_default(self._layout)
         ack = Applier(self._engine(), gates, self._clock, settings, cancel=None).apply(command)

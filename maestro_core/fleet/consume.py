@@ -19,6 +19,7 @@ from maestro_core.control.mailbox import Mailbox
 from maestro_core.errors import BusError
 from maestro_core.files import FileSystem
 from maestro_core.fleet.feed import Listener
+from maestro_core.fleet.gates import FLEET, GateBoard
 from maestro_core.fleet.hosts import Hosts
 from maestro_core.fleet.intake import HostEngine
 from maestro_core.fleet.mailbox import FleetMailbox
@@ -59,11 +60,12 @@ def fleet_bus(place: Place) -> Bus:
     place.closing.callback(engine.close_inbox)
     listener = Listener(link.target, clock, place.tell, payloads=_HINTS, quiet=_QUIET)
     place.closing.callback(listener.close)
+    board = GateBoard(link, FLEET, host)
     voice = Voice(hosts, Tails(hosts, layout.root, place.redact), labels.names, place.run_row)
     return Bus(
         engine,
-        SharedGates(link, clock, host),
-        JoinedMarkers(FleetMarkers(link), FileMarkers(layout, place.fs)),
+        SharedGates(link, clock, host, board),
+        JoinedMarkers(FleetMarkers(link), board, FileMarkers(layout, place.fs)),
         JoinedMailbox(FleetMailbox(link, host), Mailbox(layout, place.fs, clock)),
         voice.beat,
         voice.run,

@@ -153,13 +153,10 @@ class PostgresEngine:
     # ---- the consumer's verbs ------------------------------------------------------------
 
     def claim(self, *, held: Callable[[str], bool], rank: Rank = unranked) -> Claim | None:
+        """Of the cadences that had waiting ticks at the last `refresh`, or since a change of
+        our own: most passes find nothing, and then ask nothing."""
         while True:
-            names = self.link.rows("SELECT name FROM maestro_cadences")
-            free = sorted(
-                one["name"]
-                for one in names
-                if self._runs_here(one["name"]) and not held(one["name"])
-            )
+            free = sorted(one for one in self.waiting() if self._runs_here(one) and not held(one))
             self._rank({one: own for one in free if (own := rank(one))})
             row = self._dequeue(free) if free else None
             if row is None:

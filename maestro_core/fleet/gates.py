@@ -8,7 +8,7 @@ seconds. Any number of processes; one thread each.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from msgspec import Struct, structs
@@ -19,6 +19,7 @@ from maestro_core.fleet.connect import Link
 from maestro_core.models import CadenceState
 
 FLEET = "fleet"
+_CADENCE = "cadence:"
 _TRIES = 50
 
 Document = dict[str, Any]
@@ -99,6 +100,19 @@ class GateRows:
         raise BusError(f"the gate {name} is changed by others all the time", "try again")
 
 
+class GateBoard:
+    """All gates of some scopes, read with one statement: what a consumer goes by in a pass."""
+
+    def __init__(self, link: Link, *scopes: str) -> None:
+        self._rows = GateRows(link)
+        self._scopes = scopes
+        self.rows: list[GateRow] = []
+
+    def read(self) -> None:
+        """Raises BusError; then what was read before still stands."""
+        self.rows = [row for row in self._rows.all("", *self._scopes) if row.document]
+
+
 class FleetCircuits:
     """The breaker's memory of each cadence, one for the whole fleet."""
 
@@ -108,13 +122,20 @@ class FleetCircuits:
         self._clock = clock
 
     def items(self) -> list[tuple[str, CadenceState]]:
-        found = self._rows.all("cadence:", FLEET)
-        return [(row.name[8:], self._state(row.document)) for row in found if row.document]
+        return self.items_of(self._rows.all(_CADENCE, FLEET))
+
+    def items_of(self, rows: Iterable[GateRow]) -> list[tuple[str, CadenceState]]:
+        """Those among these rows."""
+        return [
+            (row.name[len(_CADENCE) :], self._state(row.document))
+            for row in rows
+            if row.scope == FLEET and row.name.startswith(_CADENCE) and row.document
+        ]
 
     def update(self, cadence: str, change: Callable[[CadenceState], CadenceState]) -> CadenceState:
         """The state that stands now. `change` may be called again after a lost compare-and-set."""
         row = self._rows.update(
-            FLEET, f"cadence:{cadence}", lambda old: self._changed(old, change(self._state(old)))
+            FLEET, _CADENCE + cadence, lambda old: self._changed(old, change(self._state(old)))
         )
         return self._state(row.document)
 

@@ -5,14 +5,24 @@ Each function returns what the marker said before, None when there was none.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from maestro_core.fleet.connect import Link
-from maestro_core.fleet.gates import FLEET, GateRows
+from maestro_core.fleet.gates import FLEET, GateRow, GateRows
 
 Note = dict[str, Any]
 _STOP = "stop"
 _PAUSE = "pause:"
+
+
+def notes_of(rows: Iterable[GateRow]) -> dict[str, Note]:
+    """The paused cadences among these rows, each with its note."""
+    return {
+        row.name[len(_PAUSE) :]: row.document["note"]
+        for row in rows
+        if row.scope == FLEET and row.name.startswith(_PAUSE) and row.document
+    }
 
 
 class FleetMarkers:
@@ -26,8 +36,7 @@ class FleetMarkers:
 
     def notes(self) -> dict[str, Note]:
         """The paused cadences: who, when, why."""
-        found = self._rows.all(_PAUSE, FLEET)
-        return {row.name[len(_PAUSE) :]: row.document["note"] for row in found if row.document}
+        return notes_of(self._rows.all(_PAUSE, FLEET))
 
     def stop(self) -> Note | None:
         """The emergency stop's note; None = none is engaged."""

@@ -12,14 +12,14 @@ hold goes with a clean start. Owner: the consumer's thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from maestro_core.clock import Clock
 from maestro_core.consumer.breaker import CLOSED, BreakerPolicy
 from maestro_core.consumer.gate_store import Change
 from maestro_core.errors import BusError
 from maestro_core.fleet.connect import Link
-from maestro_core.fleet.gates import FLEET, Document, FleetCircuits, GateRow, GateRows
+from maestro_core.fleet.gates import FLEET, Document, FleetCircuits, GateBoard, GateRow, GateRows
 from maestro_core.models import CadenceState, Hold, HoldKind
 
 HOST_KINDS: frozenset[HoldKind] = frozenset({"auth"})
@@ -39,8 +39,15 @@ class SharedHolds:
         found = self._link.rows(
             "SELECT scope, name, revision, document FROM maestro_gates WHERE name = $1", HOLD
         )
-        rows = [GateRow(**row) for row in found]
-        return {row.scope: hold for row in rows if (hold := self._hold(row.document)) is not None}
+        return self.all_of([GateRow(**row) for row in found])
+
+    def all_of(self, rows: Iterable[GateRow]) -> dict[str, Hold]:
+        """Those among these rows."""
+        return {
+            row.scope: hold
+            for row in rows
+            if row.name == HOLD and (hold := self._hold(row.document)) is not None
+        }
 
     def set(self, scope: str, hold: Hold) -> None:
         """Hold until then; one that lasts longer already stays."""
@@ -70,15 +77,21 @@ class SharedHolds:
 
 
 class SharedGates:
-    """The Gates of a consumer, or of an operator who has no host (`host` "")."""
+    """The Gates of a consumer on that host, or of an operator there.
 
-    def __init__(self, link: Link, clock: Clock, host: str) -> None:
+    `board` is read by the markers in each pass, before the gates are asked.
+    """
+
+    def __init__(self, link: Link, clock: Clock, host: str, board: GateBoard) -> None:
+        self._board = board
         self._circuits = FleetCircuits(link, clock)
         self._holds = SharedHolds(link, clock)
         self._scopes = (FLEET, host)
         self._states: dict[str, CadenceState] = {}
         self._by_scope: dict[str, Hold] = {}
         self._owed: list[Callable[[], None]] = []
+        self._changed = False
+        """By us, since the board was read."""
         self.problems: list[str] = []
 
     @property
@@ -122,7 +135,10 @@ class SharedGates:
             if not self._done(self._owed[0]):
                 return
             self._owed.pop(0)
-        self._done(self.refresh)
+        if self._changed and not self._done(self._board.read):
+            return
+        self._changed = False
+        self._done(self._take_in)
 
     def load(self, _policy: BreakerPolicy, *, afresh: bool) -> list[str]:
         """Raises BusError."""
@@ -135,13 +151,16 @@ class SharedGates:
 
     def refresh(self) -> None:
         """What stands with the others. Raises BusError."""
-        self._states = dict(self._circuits.items())
-        self._by_scope = {
-            scope: hold for scope, hold in self._holds.all().items() if scope in self._scopes
-        }
+        self._board.read()
+        self._take_in()
+
+    def _take_in(self) -> None:
+        self._states = dict(self._circuits.items_of(self._board.rows))
+        self._by_scope = self._holds.all_of(self._board.rows)
 
     def _stored(self, store: Callable[[], None]) -> None:
         """Now, or as soon as the server is there again; in order."""
+        self._changed = True
         if self._owed or not self._done(store):
             self._owed.append(store)
 

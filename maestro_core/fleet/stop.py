@@ -9,19 +9,23 @@ from maestro_core.consumer.holds import EmergencyStop, FileMarkers
 from maestro_core.control.commands import Ack, Command
 from maestro_core.control.mailbox import Mailbox
 from maestro_core.errors import BusError
+from maestro_core.fleet.gates import GateBoard
 from maestro_core.fleet.mailbox import FleetMailbox
-from maestro_core.fleet.markers import FleetMarkers
+from maestro_core.fleet.markers import FleetMarkers, notes_of
 
 
 class JoinedMarkers:
     """See consumer/holds.py `Markers`."""
 
-    def __init__(self, fleet: FleetMarkers, here: FileMarkers) -> None:
+    def __init__(self, fleet: FleetMarkers, board: GateBoard, here: FileMarkers) -> None:
         self._fleet = fleet
+        self._board = board
         self._here = here
 
     def paused(self) -> frozenset[str]:
-        return self._here.paused() | self._fleet.paused()
+        """Asked once a pass, so it reads the board, for the gates too."""
+        self._board.read()
+        return self._here.paused() | notes_of(self._board.rows).keys()
 
     def emergency_stop(self) -> EmergencyStop | None:
         """This host's own first: it must work when nobody can be asked."""
