@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from maestro_core.control.commands import Ack
 from maestro_core.models import Running, TickView
 from maestro_core.observe.snapshot import CadenceView, Snapshot
 from maestro_tui.backend import Acting
@@ -39,7 +40,7 @@ class Plan(NamedTuple):
     """Must be typed to go ahead."""
     undo: Plan | None = None
     take_back: Callable[[Any], Plan] | None = None
-    """Makes `undo` of what the operator answered."""
+    """Makes `undo` of what the operator answered: for what worked, where not all did."""
     canary: Plan | None = None
     """The same for the first target alone."""
     asked: str = "requested"
@@ -75,14 +76,21 @@ def retry(ticks: Sequence[TickView], snapshot: Snapshot, now: float) -> Plan | R
         done=f"{what} back in the inbox",
         lines=tuple(lines),
         word=str(len(ids)) if len(ids) > MANY else None,
-        undo=_unretry(ids, what),
+        undo=_unretry(ids),
+        take_back=lambda ack: _unretry(_worked(ack)),
         canary=_canary(ticks, snapshot, now),
         asked="retry",
     )
 
 
-def _unretry(ids: tuple[str, ...], what: str) -> Plan:
+def _worked(ack: Ack) -> tuple[str, ...]:
+    """The targets that it was done to."""
+    return tuple(one.target for one in ack.outcomes if one.ok)
+
+
+def _unretry(ids: tuple[str, ...]) -> Plan:
     """Those that a consumer has taken since are left alone, and named."""
+    what = plural(len(ids), "dead letter")
     return Plan(
         title=f"Take back the retry of {what}", button="Take back", risk="undo", targets=ids,
         run=lambda operator: operator.submit("dlq_unretry", ids),
@@ -154,14 +162,18 @@ def discard(ticks: Sequence[TickView]) -> Plan | Refusal:
     if not ids:
         return Refusal("no dead letter is chosen")
     what = plural(len(ids), "dead letter")
-    back = Plan(
-        title=f"Restore {what}", button="Restore", risk="undo", targets=ids,
-        run=lambda operator: operator.submit("dlq_restore", ids), done=f"{what} restored",
-    )  # fmt: skip
     return Plan(
         title=f"Discard {what}", button="Discard", risk="undo", targets=ids,
         run=lambda operator: operator.submit("dlq_discard", ids), done=f"{what} in the trash",
-        undo=back, asked="discard",
+        undo=_restore(ids), take_back=lambda ack: _restore(_worked(ack)), asked="discard",
+    )  # fmt: skip
+
+
+def _restore(ids: tuple[str, ...]) -> Plan:
+    what = plural(len(ids), "dead letter")
+    return Plan(
+        title=f"Restore {what}", button="Restore", risk="undo", targets=ids,
+        run=lambda operator: operator.submit("dlq_restore", ids), done=f"{what} restored",
     )  # fmt: skip
 
 

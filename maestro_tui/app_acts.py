@@ -78,11 +78,13 @@ class ActingApp(BaseApp):
             return
         plan = message.plan
         words, well = acts.outcome_words(plan, message.result)
-        if well and plan.take_back is not None:
-            plan = plan._replace(undo=plan.take_back(message.result))
-        if well and plan.undo is not None and message.backend is self.backend:
-            self.undos.push(plan, self.now)
-            words += "  (u undoes)"
+        undo = plan.undo if well else None
+        if plan.take_back is not None:
+            taken = plan.take_back(message.result)
+            undo = taken if taken.targets else None
+        if undo is not None and message.backend is self.backend:
+            self.undos.push(plan._replace(undo=undo), self.now)
+            words += "  (u undoes)" if well else "  (u undoes the others)"
         self.say(words, severity="information" if well else "error")
         self.feed.reload()
 

@@ -148,6 +148,21 @@ async def test_an_enqueue_is_undone_until_a_consumer_has_taken_it(root: Layout) 
         assert names(root.claimed) == [taken]
 
 
+async def test_what_worked_of_an_act_is_undone_and_no_older_act(root: Layout) -> None:
+    async with console(Backend(root)) as (app, pilot):
+        await pilot.press("2")
+        await see(pilot, "exit 2: other")
+        await pilot.press("ctrl+a", "p")
+        await settled(pilot)
+        (root.dlq / "dead-3.json").unlink()  # the frozen list shows it all the same
+        await pilot.press("D")
+        await until(pilot, lambda: said(app) and "u undoes the others" in said(app)[-1])
+        assert names(root.trash) == ["dead-1", "dead-2"]
+        await pilot.press("u")
+        await until(pilot, lambda: names(root.dlq) == ["dead-1", "dead-2"])
+        await until(pilot, lambda: said(app)[-1] == "undone: 2 dead letters restored")
+
+
 async def test_a_retry_is_undone_as_it_was(root: Layout) -> None:
     before = read_json(root.dlq / "dead-3.json")
     async with console(Backend(root)) as (app, pilot):
