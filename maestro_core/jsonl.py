@@ -98,6 +98,8 @@ def _open_for_append(path: Path) -> int:
     try:
         return os.open(path, flags, FILE_MODE)
     except FileNotFoundError:
+        if not path.parents[2].is_dir():
+            raise  # the agent root was moved away: a log line must not bring its folder back
         OsFiles().make_folder(path.parent)
         return os.open(path, flags, FILE_MODE)
 

@@ -6,6 +6,7 @@ each start; one without an end belongs to a process that was killed or crashed.
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import Any
 
@@ -77,6 +78,8 @@ class StartBook:
     def _write(self, starts: list[Start]) -> None:
         document: dict[str, Any] = {"starts": msgspec.to_builtins(starts[-KEPT:])}
         data = msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+        if not self._fs.exists(self._layout.root):  # moved away: it must not come back empty
+            raise FileNotFoundError(errno.ENOENT, "the agent root is gone", str(self._layout.root))
         files.ensure_folders(self._fs, (self._layout.bus, self._layout.tmp))
         files.replace(self._fs, self._layout.tmp, self._path, data)
 

@@ -427,3 +427,14 @@ def test_a_crash_loop_is_on_the_snapshot_while_it_goes_on(agent_root: Layout) ->
     assert reader.read().consumer.loop == Loop(4, "ValueError: odd")
     clock.advance(2)
     assert reader.read().consumer.loop is None
+
+
+def test_a_root_that_was_moved_away_does_not_come_back_empty(
+    agent_root: Layout, tmp_path: Path
+) -> None:
+    """The service would otherwise be started again on an agent without ticks and settings."""
+    with service(agent_root, **environ(tmp_path)) as process:
+        wait_until(agent_root.consumer_json.exists, 30, "its heartbeat")
+        agent_root.root.rename(tmp_path / "moved")
+        assert process.wait(60) == 1
+        assert not agent_root.root.exists()
