@@ -143,7 +143,15 @@ ROWS = (
     Row(
         9, "a file is no UTF-8, has a byte order mark or half a surrogate pair",
         "quarantine; nothing that is printed can fail for it",
-        (ZOO, WHOLE_ZOO, "tests/core/test_text.py::test_the_result_can_be_encoded_and_is_stable"),
+        (
+            ZOO,
+            WHOLE_ZOO,
+            "tests/core/test_text.py::test_the_result_can_be_encoded_and_is_stable",
+            RUNNER + "test_an_emoji_that_the_cli_has_cut_in_two_is_a_reason_like_any_other",
+            "tests/core/test_session_outcome.py::"
+            "test_whatever_a_run_prints_its_verdict_is_one_that_every_file_takes",
+            GATES + "test_a_reason_that_no_file_takes_is_kept_readable",
+        ),
     ),
     Row(
         10, "a file of a gigabyte, nested without end, with numbers that are none, or a key twice",
@@ -193,7 +201,15 @@ ROWS = (
     Row(
         16, "a pipe, a socket or a folder with a tick's name",
         "quarantine; nobody ever waits on it",
-        (ZOO, WHOLE_ZOO, INPUT + "test_what_is_no_file_is_quarantined_without_waiting_for_it"),
+        (
+            ZOO,
+            WHOLE_ZOO,
+            INPUT + "test_what_is_no_file_is_quarantined_without_waiting_for_it",
+            RUNNER + "test_what_a_run_puts_in_the_place_of_its_logs_holds_nobody_up",
+            "tests/core/test_ledger.py::"
+            "test_what_is_no_file_in_its_place_is_set_aside_and_never_waited_on",
+            "tests/core/test_cli_acts.py::test_settings_that_are_no_file_hold_no_producer_up",
+        ),
     ),
     Row(
         17, "a file that may not be read",
@@ -361,6 +377,8 @@ ROWS = (
         "it is ended too",
         (
             SURVIVORS + "test_processes_that_are_gone_are_no_news",
+            "tests/core/test_jobs.py::"
+            "test_a_daemon_that_a_guard_has_made_without_a_trace_ends_with_it",
             SURVIVORS + "test_nobody_outlives_a_run",
         ),
     ),
