@@ -201,6 +201,22 @@ def measure_server(server: Server, waiting: int, crews: list[int], rounds: int) 
         print(f"{head}  this engine    {median(found['ours'])}   {ratio:.2f} of bare", flush=True)
 
 
+def measure_turns(server: Server, waiting: int) -> None:
+    """One process, one tick of each kind in turn: what else the machine does hits both alike."""
+    one = {kind: KINDS[kind](copied(server, f"filled_{waiting}")) for kind in ("bare", "ours")}
+    took: dict[str, list[float]] = {"bare": [], "ours": []}
+    for number in range(min(MOST_CLAIMS, waiting // 2) + 1):
+        for kind in ("bare", "ours") if number % 2 else ("ours", "bare"):
+            began = time.perf_counter()
+            one[kind]()
+            took[kind].append(time.perf_counter() - began)
+    bare_, ours_ = (statistics.median(took[kind][1:]) * 1e3 for kind in ("bare", "ours"))
+    print(
+        f"{waiting:>7,} waiting, in turns: a tick {bare_:.2f} ms bare, {ours_:.2f} ms by this"
+        f" engine   {bare_ / ours_:.2f} of bare", flush=True,
+    )  # fmt: skip
+
+
 def measure_folders(waiting: int, rounds: int) -> None:
     """One consumer: consumer.lock lets no second one in."""
     found = []
@@ -233,6 +249,7 @@ def main() -> None:
         print(f"medians of {options.rounds}; claim latency as p50 / p99")
         for waiting in options.waiting:
             measure_server(server, waiting, options.consumers, options.rounds)
+            measure_turns(server, waiting)
             measure_folders(waiting, options.rounds)
     finally:
         server.stop()

@@ -131,6 +131,35 @@ def test_a_line_that_is_lost_for_a_while_is_outlived_by_what_runs(
     assert ground.fleet.runs() == [("lost", "memo", tick_id)]
 
 
+def test_a_failure_that_the_server_does_not_hear_of_counts_once_and_for_all_hosts(
+    ground: Ground,
+) -> None:
+    line = ground.line()
+    lost, other = ground.host("lost", line), ground.host("other")
+    lost.cadence("memo", "fail", seconds=1, stderr="no route")
+    [tick_id] = ground.enqueue(1)
+    with lost.daemon():
+        ground.wait(lambda: ground.witness.begun(), "its run")
+        line.cut()
+        ground.wait(lambda: ground.witness.lines("end"), "its failure, unheard")
+        line.mend()
+        ground.wait(lambda: ground.fleet.where(tick_id) == "dlq", "a dead letter")
+        ground.wait(lambda: ground.fleet.gate("cadence:memo").get("open_until"), "its circuit")
+        with other.daemon():
+            ground.fleet.engine.enqueue(Tick(id="memo-next", cadence="memo"))
+            ground.wait(lambda: state_of(other, "memo") == "open", "the circuit on the other host")
+    [letter] = ground.fleet.engine.page("dlq")
+    assert [failure.attempt for failure in letter.tick.failures] == [1, 2]
+    assert ground.fleet.gate("cadence:memo")["failures"] == 2
+    assert ground.witness.begun() == {tick_id: 2}
+
+
+def state_of(mini: Mini, cadence: str) -> str | None:
+    """How a host's own heartbeat shows a cadence."""
+    found: str | None = mini.beat().get("cadences", {}).get(cadence, {}).get("state")
+    return found
+
+
 @pytest.mark.parametrize("fault", ["cut", "stall"])
 def test_a_host_that_is_cut_off_for_longer_ends_its_run_before_another_begins_it(
     ground: Ground, fault: str
