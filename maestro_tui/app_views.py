@@ -164,6 +164,19 @@ class ViewsApp(ActingApp):
         if len(self.screen_stack) == 1 and backend is self.backend:
             self.push_screen(RecapOverlay(found))
 
+    def action_hosts(self) -> None:
+        """The hosts of the fleet, kept up to date while they are looked at."""
+        if self.snapshot is None or self.snapshot.fleet is None:
+            self.say("the bus of this agent is its own folders: there is no other host")
+            return
+        from maestro_tui.presentation.hosts import host_lines
+
+        def lines(now: float) -> Sequence[Text]:
+            fleet = self.snapshot.fleet if self.snapshot is not None else None
+            return host_lines(fleet, now) if fleet is not None else []
+
+        self.show_lines("Hosts", lines)
+
     def explain(self, cadence: str) -> None:
         from maestro_tui.screens.explain import ExplainOverlay
 
@@ -171,11 +184,20 @@ class ViewsApp(ActingApp):
 
     def open_log_of(self, view: CadenceView) -> None:
         """The log of its running sub-session, else of its last one."""
-        path = view.running.stdout_path if view.running else None
+        path = self.backend.log_of(view.running) if view.running else None
         if path is None and view.recent:
             last = view.recent[-1]
-            path = last.stdout_path or last.stderr_path
+            path = self.backend.log_of(last) or last.stderr_path
         self.open_log(path, view.name)
+
+    def find_log(self, path: str | None, run_id: str | None, title: str) -> None:
+        """A log of which only its path on some host is known: looked for in a thread."""
+
+        def look() -> None:
+            found = self.backend.find_log(path, run_id)
+            self.call_from_thread(self.open_log, found, title)
+
+        self.in_thread("find-log", look, where="looking for the log")
 
     def open_log(self, path: str | None, title: str) -> None:
         if path is None:
@@ -183,4 +205,18 @@ class ViewsApp(ActingApp):
             return
         from maestro_tui.screens.log_screen import LogOverlay
 
-        self.push_screen(LogOverlay(self.backend.layout.root / path, title))
+        mirrors = self.backend.mirrors
+        if (mirror := mirrors.of_path(path)) is None:
+            self.push_screen(LogOverlay(self.backend.layout.root / path, title))
+            return
+
+        def note() -> str:
+            """Asked again and again, it is followed on."""
+            return mirrors.of(mirror.row).said
+
+        def look() -> None:
+            if not mirror.asked:
+                mirrors.look(mirror)
+            self.call_from_thread(self.push_screen, LogOverlay(mirror.path, title, note=note))
+
+        self.in_thread("log-of-host", look, where="reading a log of another host")

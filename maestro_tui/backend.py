@@ -7,14 +7,14 @@ block and are called from threads; imports of the core's slow parts happen at fi
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from maestro_core.bus.feed import Feed, Topic
 from maestro_core.clock import Clock, SystemClock
 from maestro_core.control.commands import Ack, Verb
 from maestro_core.layout import Layout
-from maestro_core.models import Receipt, RunRow, TickView
+from maestro_core.models import Receipt, Running, RunRow, TickView
 from maestro_core.observe.snapshot import Snapshot
 from maestro_core.web import VARIABLE
 from maestro_tui.feed import Consuming
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from maestro_core.consumer.driver import Driver
     from maestro_core.consumer.ownership import Ownership
     from maestro_core.doctor.finding import Finding
+    from maestro_core.observe.reads import Reads
     from maestro_core.session.ledger import CostRow
+    from maestro_tui.mirror import Mirrors
 
 TAIL_BYTES = 16 << 10
 STEP_MS = 50
@@ -71,13 +73,18 @@ class Backend(Protocol):
     @property
     def memory(self) -> Remembering: ...
     def snapshot(self, topics: frozenset[Topic]) -> Snapshot: ...
+    @property
+    def mirrors(self) -> Mirrors: ...
     def dead_letters(self, limit: int | None = None) -> Sequence[TickView]: ...
+    def dead_of(self, ids: Collection[str]) -> Sequence[TickView]: ...
     def runs(self, limit: int) -> Sequence[RunRow]: ...
     def journal(self, limit: int) -> Sequence[dict[str, Any]]: ...
     def costs(self, since: str) -> Sequence[CostRow]: ...
+    def log_of(self, run: Running | RunRow) -> str | None: ...
+    def find_log(self, path: str | None, run_id: str | None) -> str | None: ...
     def check_titles(self) -> Sequence[tuple[str, str]]: ...
     def checks(self, on_result: Callable[[Finding], None], only: str | None) -> None: ...
-    def stderr_tail(self, path: str, lines: int) -> list[str]: ...
+    def stderr_tail(self, path: str, lines: int, run_id: str | None = None) -> list[str]: ...
     def write_journal(self, level: str, stage: str, **fields: Any) -> None: ...
     def redactor(self) -> Callable[[str], str]: ...
     def make_feed(self) -> Feed: ...
@@ -110,6 +117,25 @@ class RootBackend:
         self._operator: Acting | None = None
         self._journal: Any = None
         self._memory: Remembering | None = None
+        self._reads: Reads | None = None
+        self._mirrors: Mirrors | None = None
+
+    @property
+    def reads(self) -> Reads:
+        """Lists, on whichever bus the root has. Raises SettingsError, BusError."""
+        if self._reads is None:
+            from maestro_core.wiring.view import reads_of
+
+            self._reads = reads_of(self.layout, self.clock)
+        return self._reads
+
+    @property
+    def mirrors(self) -> Mirrors:
+        if self._mirrors is None:
+            from maestro_tui.mirror import Mirrors
+
+            self._mirrors = Mirrors(lambda row: self.reads.tail(row))
+        return self._mirrors
 
     @property
     def operator(self) -> Acting:
@@ -137,49 +163,47 @@ class RootBackend:
     def snapshot(self, topics: frozenset[Topic]) -> Snapshot:
         """Called from the feed's thread alone."""
         if self._reader is None:
-            from maestro_core.observe.reader import SnapshotReader
+            from maestro_core.wiring.view import reader_of
 
-            self._reader = SnapshotReader(self.layout, self.clock)
+            self._reader = reader_of(self.layout, self.clock)
         snapshot: Snapshot = self._reader.read(topics)
         return snapshot
 
     def dead_letters(self, limit: int | None = None) -> Sequence[TickView]:
-        """Dead letters, newest first; with `limit` only so many files are read."""
-        from maestro_core.observe.reader import dead_letters
+        """Dead letters, newest first; with `limit` only so many are read."""
+        return self.reads.dead(limit=limit)
 
-        found: Sequence[TickView] = dead_letters(self.layout, limit=limit)
-        return found
+    def dead_of(self, ids: Collection[str]) -> Sequence[TickView]:
+        """The dead letters with those ids."""
+        return self.reads.dead_of(ids)
 
     def runs(self, limit: int) -> Sequence[RunRow]:
-        """The newest runs of the ledger, newest first."""
-        from maestro_core.session.ledger import Ledger
-
-        if not self.layout.ledger.exists():
-            return []
-        ledger = Ledger.open(self.layout.ledger, read_only=True)
-        try:
-            rows: Sequence[RunRow] = ledger.rows(limit=limit)
-            return rows
-        finally:
-            ledger.close()
+        """The newest runs, newest first."""
+        return self.reads.runs(limit=limit)
 
     def journal(self, limit: int) -> Sequence[dict[str, Any]]:
         """Bus journal and operators' acts by time, newest last."""
-        from maestro_core.journal import read_page
-
-        return read_page(self.layout, limit=limit, operators=True).entries
+        return self.reads.journal(limit=limit).entries
 
     def costs(self, since: str) -> Sequence[CostRow]:
         """Sums by (day, cadence, model) of the runs that ended since that ISO time."""
-        from maestro_core.session.ledger import Ledger
+        return self.reads.costs(("day", "cadence", "model"), since)
 
-        if not self.layout.ledger.exists():
-            return []
-        ledger = Ledger.open(self.layout.ledger, read_only=True)
-        try:
-            return ledger.costs(("day", "cadence", "model"), since)
-        finally:
-            ledger.close()
+    def log_of(self, run: Running | RunRow) -> str | None:
+        """Where the log of a run is to be read: a path from the agent root, or for a run on
+        another host a file that follows what is told of it."""
+        from maestro_core.observe.find_run import row_of
+
+        if run.host is None or (run.stdout_path and (self.layout.root / run.stdout_path).exists()):
+            return run.stdout_path
+        return str(self.mirrors.of(row_of(run) if isinstance(run, Running) else run).path)
+
+    def find_log(self, path: str | None, run_id: str | None) -> str | None:
+        """Where a log is to be read of which only its path on some host is known. Blocks."""
+        if path is None or run_id is None or (self.layout.root / path).exists():
+            return path
+        row = self.reads.run(run_id)
+        return path if row is None or row.host is None else str(self.mirrors.of(row).path)
 
     def check_titles(self) -> Sequence[tuple[str, str]]:
         """Id and title of every check."""
@@ -198,16 +222,24 @@ class RootBackend:
             read_only=self.read_only, extra=console_checks(), clock=self.clock,
         )  # fmt: skip
 
-    def stderr_tail(self, path: str, lines: int) -> list[str]:
-        """The last lines of a log under the agent root; empty when it is gone."""
+    def stderr_tail(self, path: str, lines: int, run_id: str | None = None) -> list[str]:
+        """The last lines of a log under the agent root, or of what another host told of that
+        run; empty when it is gone."""
         root = self.layout.root.resolve()
         target = (root / path).resolve()
         if not target.is_relative_to(root) or not target.is_file():
-            return []
+            return self._told_of(run_id, lines)
         with target.open("rb") as file:
             size = file.seek(0, 2)
             file.seek(max(0, size - TAIL_BYTES))
             return file.read(TAIL_BYTES).decode("utf-8", "replace").splitlines()[-lines:]
+
+    def _told_of(self, run_id: str | None, lines: int) -> list[str]:
+        row = self.reads.run(run_id) if run_id is not None else None
+        tail = self.reads.tail(row) if row is not None else None
+        if tail is None:
+            return []
+        return tail.text[-TAIL_BYTES:].decode("utf-8", "replace").splitlines()[-lines:]
 
     def write_journal(self, level: str, stage: str, **fields: Any) -> None:
         """A line of this console in the bus journal; nothing in a read-only session."""
@@ -220,10 +252,9 @@ class RootBackend:
         self._journal.write(level, stage, **fields)
 
     def make_feed(self) -> Feed:
-        from maestro_core.bus.watch import WatchFeed
+        from maestro_core.wiring.view import feed_of
 
-        feed: Feed = WatchFeed(self.layout, step_ms=STEP_MS)
-        return feed
+        return feed_of(self.layout, self.clock, step_ms=STEP_MS)
 
     def make_consumer(self) -> Consuming:
         """A consumer that has the lock. Raises Busy soon when somebody else holds it."""

@@ -78,6 +78,7 @@ VIEWS: tuple[Key, ...] = (
     Key("view.log", "l", "log", "Log", "Log of its running or last sub-session", _LISTS, "View", command="maestro-tui tail RUN", footer=4),
     Key("view.details", "d", "details", "Details", "Everything known of it", _LISTS, "View", footer=5),
     Key("view.explain", "e", "explain", "Explain", "Why is it not running? What holds it, and what lifts it", ("board", "dead"), "View", footer=3),
+    Key("view.hosts", "i", "hosts", "Hosts", "The hosts of the fleet: alive or not, what each runs and can run", _APP, "View", command="maestro-tui status"),
     Key("view.copy", "y", "copy", "Copy", "Send it to your terminal's clipboard", _LISTS, "View"),
     Key("view.filter", "/", "filter", "Filter", "As you type: words cadence:x age:>1h \"rate limit\" !not", _LISTS, "View", footer=6),
     Key("view.next_match", "n", "match(1)", "Next match", "Next row that matches the last filter", _LISTS, "View"),

@@ -25,6 +25,7 @@ from maestro_core.observe.snapshot import (
 Act = Literal[
     "clear_estop", "start_consumer", "fix_settings", "make_room", "resume", "close_circuit",
     "lift_hold", "cancel_run", "write_prompt", "enqueue", "wait", "reach_server", "see_hosts",
+    "clear_here",
 ]  # fmt: skip
 
 
@@ -112,7 +113,14 @@ def _of_hosts(fleet: FleetView, view: CadenceView) -> Iterator[Obstacle]:
         yield Obstacle("hosts_away", says, "see_hosts")
     elif (held := [_host_held(one, fleet) for one in live]) and all(held):
         says = "every host that can run it is held: " + "; ".join(one for one in held[:5] if one)
-        yield Obstacle("hosts_held", says, _lifts(live, fleet))
+        act = _lifts(live, fleet)
+        yield Obstacle("hosts_held", says, act, _LIFTS.get(act))
+
+
+_LIFTS: dict[Act, str] = {
+    "clear_here": "maestro-tui estop --clear",
+    "lift_hold": "maestro-tui hold lift",
+}
 
 
 def _host_held(host: HostView, fleet: FleetView) -> str | None:
@@ -127,7 +135,7 @@ def _host_held(host: HostView, fleet: FleetView) -> str | None:
 
 def _lifts(hosts: list[HostView], fleet: FleetView) -> Act:
     if any(one.here for one in hosts) and fleet.stopped_here is not None:
-        return "clear_estop"
+        return "clear_here"
     return "lift_hold" if any(one.hold for one in hosts) else "see_hosts"
 
 

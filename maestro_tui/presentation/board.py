@@ -35,14 +35,17 @@ def _state(row: Cadence, _now: float) -> Text:
 
 
 def _time(row: Cadence, now: float, width: int) -> Text:
-    """Bar, time left, clock time; the clock time goes first when room is short, then the bar."""
+    """Host, bar, time left, clock time; the clock time goes first when room is short, then the
+    bar."""
     when = countdown(row.view, row.consumer, now, row.waits)
     words = line((when.text, "text" if when.share is not None else when.style))
     chunks = [(0, words)]
     if when.share is not None:
-        chunks.insert(0, (1, bar(when.share, min(10, max(4, width - 20)), when.style)))
+        chunks.insert(0, (2, bar(when.share, min(10, max(4, width - 20)), when.style)))
     if when.face:
-        chunks.append((2, line((when.face, "muted"))))
+        chunks.append((3, line((when.face, "muted"))))
+    if row.view.running is not None and row.view.running.host:
+        chunks.insert(0, (1, line((data(row.view.running.host, 12), "accent"))))
     return choose(chunks, width, gap=" ") if words.cell_len <= width else words
 
 
@@ -107,6 +110,12 @@ COLUMNS: tuple[Column[Cadence], ...] = (
 )  # fmt: skip
 
 
+def hosts(view: CadenceView) -> str | None:
+    """Where it runs, and which hosts can run it; None where no fleet does."""
+    found = (view.running.host if view.running else None, *view.hosts)
+    return " ".join(dict.fromkeys(host for host in found if host)) or None
+
+
 def fields(row: Cadence, now: float) -> Fields:
     """What a filter can ask of a cadence."""
     view, last = row.view, last_run(row.view)
@@ -114,6 +123,7 @@ def fields(row: Cadence, now: float) -> Fields:
     return {
         "cadence": view.name,
         "mode": view.mode,
+        "host": hosts(view),
         "state": cadence_look(view, row.consumer).word,
         "last": outcome_look(last.outcome).word if last else None,
         "reason": view.reason or (last.reason if last else None),

@@ -174,12 +174,19 @@ def card(
 ) -> list[Text]:  # fmt: skip
     """The four lines of a card, each exactly `width` cells."""
     look = cadence_look(view, consumer)
-    right = badge if badge is not None and badge.plain else line((view.mode, "faint"))
+    right = badge if badge is not None and badge.plain else _place(view)
     head = spread(line((data(view.name, 128), "title")), right, width)
     word = line((f"{look.glyph} {look.word}", f"{look.style}.strong"))
     state = spread(word, counters(view, width - word.cell_len - 1), width)
     time = _card_time(countdown(view, consumer, now, waits), width)
     return [head, state, time, _card_history(view, now, width)]
+
+
+def _place(view: CadenceView) -> Text:
+    """On which host it runs; else how it runs."""
+    if view.running is not None and view.running.host:
+        return line((f"on {data(view.running.host, 24)}", "accent"))
+    return line((view.mode, "faint"))
 
 
 def _card_time(when: Countdown, width: int) -> Text:
@@ -224,6 +231,8 @@ def details(
             ("time", f"{when.text} {when.word} {when.face}".strip()),
             ("why", view.reason),
             ("mode", view.mode),
+            ("runs on", view.running.host if view.running else None),
+            ("hosts", ", ".join(view.hosts) or None),
             ("schedule", view.schedule),
             ("failures", f"{view.failures} in a row; {view.threshold} open the circuit"),
             ("attempts", f"at most {view.max_attempts} a tick"),

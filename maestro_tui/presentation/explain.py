@@ -23,6 +23,9 @@ KEYS: dict[str, tuple[str, str]] = {
     "write_prompt": ("", "write its prompt"),
     "enqueue": ("E", "enqueues a tick now"),
     "wait": ("", "goes by itself"),
+    "reach_server": ("5", "doctor asks the server"),
+    "see_hosts": ("i", "shows the hosts"),
+    "clear_here": ("", "lifts it"),
 }
 """Act of the core -> key of the board, and what it does."""
 
@@ -40,6 +43,10 @@ WORDS = {
     "no_prompt": "its prompt is missing",
     "not_before": "its ticks are not due yet",
     "nothing_waiting": "nothing waits for it",
+    "no_server": "the server of the fleet is away",
+    "no_host": "no host can run it",
+    "hosts_away": "the hosts that can run it are away",
+    "hosts_held": "the hosts that can run it are held",
 }
 """Code of an obstacle -> the verdict; other codes are holds over all cadences."""
 

@@ -100,6 +100,7 @@ def fields(row: JournalRow, now: float) -> Fields:
         "level": level_of(entry),
         "stage": str(entry.get("stage")),
         "cadence": str(entry.get("cadence") or ""),
+        "host": str(entry.get("host") or ""),
         "tick": str(entry.get("tick_id") or entry.get("id") or ""),
         "run": str(entry.get("run_id") or ""),
         "what": summary(entry),

@@ -17,7 +17,8 @@ _SHOWN_APART = frozenset({"ts", "level", "stage", "cadence", "verb", "targets", 
 _FIRST = ("reason", "detail", "error", "message", "note")
 """Fields that say it in words: they come first, without their name."""
 _DETAILS_ALONE = frozenset({
-    "tick_id", "run_id", "id", "bin", "stdout", "stderr", "stdout_path", "stderr_path",
+    "tick_id", "run_id", "id", "bin", "stdout", "stderr", "stdout_path", "stderr_path", "host",
+    "root", "login", "acted_at",
 })  # fmt: skip
 """Fields that only a program wants: they stand in the details."""
 
@@ -82,5 +83,6 @@ def operator_words(entry: Entry) -> str:
     targets = entry.get("targets")
     names = [str(one) for one in targets] if isinstance(targets, list) else []
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    who = f"{actor.get('user', 'somebody')}{address}"
+    place = f" on {entry['host']}" if entry.get("host") else ""
+    who = f"{actor.get('user', 'somebody')}{address}{place}"
     return f"{who}: {entry.get('verb')} {', '.join(names[:3])}{more}"

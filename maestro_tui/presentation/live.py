@@ -29,9 +29,11 @@ def run_line(
     usual = view.usual_seconds if view else None
     when = times.timer(elapsed) + (f" of ~{times.timer(usual)}" if usual else "")
     most = f" of {view.max_attempts}" if view else ""
+    place = line((f"on {data(running.host, 40)}", "accent")) if running.host else Text("", end="")
     chunks = [
         (0, line((f" {RUNNING.glyph} ", f"{style}.strong"), (data(running.cadence, 60), "title"))),
         (1, line((when, "text"))),
+        (2, place),
         (2, line((data(running.activity, 60), "accent")) if running.activity else Text("", end="")),
         (3, line((f"attempt {running.attempt}{most}", "muted"))),
         (4, bar(elapsed / usual, 16, style) if usual else Text("", end="")),
@@ -55,6 +57,8 @@ def nothing_runs(snapshot: Snapshot, now: float) -> list[Text]:
         lines.append(_hint("The emergency stop is engaged.", "bad", "ctrl+x ctrl+x", "lifts it"))
     elif snapshot.consumer.settings_error and not silent:
         lines.append(_hint("No consumer can start on these settings:", "bad", "5", "says why"))
+    elif snapshot.fleet is not None and snapshot.fleet.away is not None:
+        lines.append(_hint("The server of the fleet is away:", "warn", "5", "doctor asks it"))
     elif silent:
         lines.append(_hint("The consumer is silent:", "warn", "5", "doctor looks for it"))
     elif snapshot.consumer.word != "live":

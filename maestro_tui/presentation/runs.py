@@ -131,6 +131,13 @@ def _id(run: Run, _now: float) -> Text:
     return line((data(run.id, 128), "faint"))
 
 
+def _host(run: Run, _now: float) -> Text:
+    return line((data(run.row.host or "", 80), "text"))
+
+
+HOST = Column("host", "HOST", 10, _host, lambda run: run.row.host or "", grow=1, drop=2)
+"""Stands behind the cadence where a fleet runs them."""
+
 COLUMNS: tuple[Column[Run], ...] = (
     Column("started", "STARTED", 9, _started, lambda run: run.started),
     Column("cadence", "CADENCE", 16, _cadence, lambda run: run.row.cadence, grow=1),
@@ -144,6 +151,9 @@ COLUMNS: tuple[Column[Run], ...] = (
     Column("model", "MODEL", 28, _model, lambda run: run.row.usage.model or "", drop=7),
     Column("id", "RUN", 30, _id, lambda run: run.id, drop=8),
 )  # fmt: skip
+
+
+FLEET_COLUMNS = (*COLUMNS[:2], HOST, *COLUMNS[2:])
 
 
 def tokens(row: RunRow) -> int:
@@ -172,6 +182,7 @@ def fields(run: Run, now: float) -> Fields:
         "class": row.failure_class,
         "error": row.reason,
         "model": row.usage.model,
+        "host": row.host,
         "session": row.usage.session_id,
         "exit": None if row.exit_code is None else float(row.exit_code),
         "attempt": float(row.attempt),
@@ -191,6 +202,7 @@ def details(run: Run, now: float) -> list[Text]:
     known = facts(
         ("run", run.id),
         ("tick", row.tick_id),
+        ("host", row.host),
         ("attempt", row.attempt),
         ("started", f"{times.stamp(run.started)} ({times.ago(run.started, now)})"),
         ("ended", times.stamp(run.ended) if run.ended else _going(run)),

@@ -15,6 +15,7 @@ from maestro_core.observe.snapshot import Snapshot
 from maestro_core.service.starts import Loop
 from maestro_tui.presentation import times
 from maestro_tui.presentation.cells import choose, data, line, money, spread
+from maestro_tui.presentation.hosts import fleet_banners, fleet_words
 from maestro_tui.presentation.words import CONSUMERS, HOLDS
 
 
@@ -30,8 +31,10 @@ class Here(NamedTuple):
 
 
 def consumer_words(snapshot: Snapshot, here: Here, now: float, wide: bool = True) -> Text:
-    """`● consumer here`, `● daemon 4121`, `◌ STALE 25s`, `○ no consumer`."""
+    """`● consumer here`, `● daemon 4121`, `◌ STALE 25s`, `○ no consumer`; `● fleet 5 hosts`."""
     view = snapshot.consumer
+    if snapshot.fleet is not None:
+        return fleet_words(snapshot.fleet, view.pid == here.pid, now)
     look = CONSUMERS[view.word]
     word = look.word
     if view.word == "live":
@@ -163,10 +166,11 @@ def other_version(snapshot: Snapshot) -> str | None:
 
 def banners(snapshot: Snapshot, here: Here, now: float) -> list[Text]:
     """What holds everything, the worst first; empty when nothing does."""
+    fleet = snapshot.fleet
     found = [
         _stop_banner(snapshot, now),
         _hold_banner(snapshot, now),
-        _consumer_banner(snapshot, now),
+        *(fleet_banners(fleet, now) if fleet else [_consumer_banner(snapshot, now)]),
     ]
     view = snapshot.consumer
     if view.loop is not None:
@@ -183,7 +187,9 @@ def banners(snapshot: Snapshot, here: Here, now: float) -> list[Text]:
     if here.trouble and not (error and error in here.trouble):
         found.append(line((f" △ {data(here.trouble, 300)} ", "banner.warn")))
     found += [
-        line((f" △ {data(problem, 300)} ", "banner.warn")) for problem in snapshot.problems[:1]
+        line((f" △ {data(problem, 300)} ", "banner.warn"))
+        for problem in snapshot.problems[:1]
+        if fleet is None or problem != fleet.away
     ]
     return [banner for banner in found if banner is not None]
 

@@ -29,11 +29,14 @@ from maestro_tui.presentation.dead import (
 )
 from maestro_tui.query import Fields
 from maestro_tui.screens.base import ListScreen, screen_bindings
+from maestro_tui.widgets.keybar import KeyBar
 from maestro_tui.widgets.pane import Pane
 from maestro_tui.widgets.table import Table
 
 FIRST = 300
 """Dead letters that are shown before the rest is read."""
+PAGE = 20_000
+"""Dead letters that are read at most, until somebody comes to their end."""
 TAIL_LINES = 12
 TAIL_PAUSE = 0.12
 """Seconds for which the cursor must rest before a log's end is read."""
@@ -55,6 +58,8 @@ class DeadLettersScreen(ListScreen[Row]):
         self._folded: set[str] = set()
         self._tail: tuple[str, Sequence[str]] = ("", ())
         self._resting: Timer | None = None
+        self._wanted = PAGE
+        """So many of the newest are read."""
 
     def make_table(self) -> Table[Row]:
         return Table(COLUMNS, lambda row: row.id, id="dead")
@@ -76,7 +81,7 @@ class DeadLettersScreen(ListScreen[Row]):
             if len(first) < FIRST:
                 return first
             self.app.call_from_thread(self.take_first, first)
-        return dead_rows(backend.dead_letters())
+        return dead_rows(backend.dead_letters(self._wanted))
 
     def take_first(self, rows: Sequence[Row]) -> None:
         self.loaded = self.reading_on = True
@@ -109,6 +114,26 @@ class DeadLettersScreen(ListScreen[Row]):
             ),
         )
 
+    def _more(self) -> int:
+        """Dead letters that are not read yet."""
+        snapshot = self.console.snapshot
+        there = snapshot.counts.dlq if snapshot is not None else 0
+        return max(0, there - len(self.all_rows)) if len(self.all_rows) >= self._wanted else 0
+
+    def _read_on(self) -> None:
+        """At the end of what is read the next ones are read too."""
+        at_end = self.table.state.selection.index >= len(self.table.rows) - 1
+        if at_end and self._more():
+            self._wanted += PAGE
+            self.reload()
+
+    def show_note(self) -> None:
+        super().show_note()
+        selection = self.table.state.selection
+        if self._more() and not (selection.marks or selection.anchor):
+            note = f" newest {len(self.all_rows):,} · {self._more():,} older come at the end "
+            self.query_one(KeyBar).note(line((note, "muted")))
+
     # ---- details --------------------------------------------------------------------------
 
     def show_rows(self, arranged: Any) -> None:
@@ -120,6 +145,7 @@ class DeadLettersScreen(ListScreen[Row]):
         self._show_details()
 
     def on_table_moved(self) -> None:
+        self._read_on()
         self._show_details()
         if self._resting is not None:
             self._resting.stop()
@@ -139,13 +165,15 @@ class DeadLettersScreen(ListScreen[Row]):
 
     def _read_tail(self) -> None:
         row = self.table.current
-        if isinstance(row, DeadRow) and (path := self._log(row.view, "stderr")):
-            self.console.in_thread(
-                "tail", partial(self._tail_of, row.id, path), where="reading a log"
-            )
+        if not isinstance(row, DeadRow):
+            return
+        path, run_id = self._log(row.view, "stderr")
+        if path is not None:
+            work = partial(self._tail_of, row.id, path, run_id)
+            self.console.in_thread("tail", work, where="reading a log")
 
-    def _tail_of(self, row_id: str, path: str) -> None:
-        tail = self.console.backend.stderr_tail(path, TAIL_LINES)
+    def _tail_of(self, row_id: str, path: str, run_id: str | None) -> None:
+        tail = self.console.backend.stderr_tail(path, TAIL_LINES, run_id)
         self.app.call_from_thread(self._take_tail, row_id, tail)
 
     def _take_tail(self, row_id: str, tail: Sequence[str]) -> None:
@@ -153,14 +181,14 @@ class DeadLettersScreen(ListScreen[Row]):
         self._show_details()
 
     @staticmethod
-    def _log(view: TickView, kind: str) -> str | None:
-        """The newest log of that kind, else of the other."""
+    def _log(view: TickView, kind: str) -> tuple[str | None, str | None]:
+        """The newest log of that kind, else of the other, and whose run it is of."""
         for failure in reversed(view.tick.failures):
             paths = (failure.stderr_path, failure.stdout_path)
             first, second = paths if kind == "stderr" else paths[::-1]
             if first or second:
-                return first or second
-        return None
+                return first or second, failure.run_id
+        return None, None
 
     # ---- keys -----------------------------------------------------------------------------
 
@@ -191,7 +219,8 @@ class DeadLettersScreen(ListScreen[Row]):
     def action_log(self) -> None:
         row = self.table.current
         if isinstance(row, DeadRow):
-            self.console.open_log(self._log(row.view, "stdout"), row.view.tick.cadence)
+            path, run_id = self._log(row.view, "stdout")
+            self.console.find_log(path, run_id, row.view.tick.cadence)
 
     def action_details(self) -> None:
         row = self.table.current

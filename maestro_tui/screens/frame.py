@@ -52,6 +52,9 @@ class ConsoleScreen(Screen[None]):
         for those that need several agents."""
         if key.id.startswith("agents."):
             return self.console.agents is not None
+        if key.id == "view.hosts":
+            snapshot = self.console.snapshot
+            return snapshot is not None and snapshot.fleet is not None
         return "app" in key.scope or hasattr(self, f"action_{key.action.partition('(')[0]}")
 
     def on_mount(self) -> None:

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, cast
 
 from textual.app import ComposeResult
+from textual.content import Content
 from textual.geometry import Region
 from textual.screen import Screen
+from textual.widgets import Static
 
 from maestro_core.clock import SystemClock
 from maestro_core.observe.logfile import LogFile
@@ -22,7 +24,7 @@ from maestro_core.observe.logfile_merge import MergedBytes
 from maestro_core.observe.logfile_save import SavedCopy
 from maestro_core.observe.logfile_steps import is_stream_json
 from maestro_tui.keys import BY_ID, Key, bindings, footer
-from maestro_tui.presentation.cells import masked
+from maestro_tui.presentation.cells import data, masked
 from maestro_tui.presentation.log_head import View
 from maestro_tui.presentation.log_steps import details
 from maestro_tui.screens.log_save import save_folder, scp_line
@@ -123,6 +125,7 @@ class LogOverlay(OpaqueScreen):
         title: str,
         *,
         wall: Callable[[], float] | None = None,
+        note: Callable[[], str] | None = None,
     ) -> None:
         super().__init__()
         self.logs = RunLogs.of(logs) if isinstance(logs, Path) else logs
@@ -132,6 +135,8 @@ class LogOverlay(OpaqueScreen):
         self.names = self.logs.views()
         self.shown = self.names[0] if self.names else ""
         self._views: dict[str, LogView | StepsView] = {}
+        self._note = note
+        """What is to be known of where the log comes from, asked every second."""
 
     @property
     def console(self) -> MaestroApp:
@@ -144,6 +149,8 @@ class LogOverlay(OpaqueScreen):
 
     def compose(self) -> ComposeResult:
         yield LogHead(self.titled)
+        if self._note is not None:
+            yield Static(id="log-note")
         yield FindBar()
         yield KeyBar(_footer())
 
@@ -151,6 +158,13 @@ class LogOverlay(OpaqueScreen):
         keybar = self.query_one(KeyBar)
         keybar.keymap = self.console.keymap_of_user
         await self.choose(self.shown)
+        if self._note is not None:
+            self._show_note()
+            self.set_interval(1.0, self._show_note)
+
+    def _show_note(self) -> None:
+        if self._note is not None:
+            self.query_one("#log-note", Static).update(Content(f" {data(self._note(), 1000)}"))
 
     # ---- views ------------------------------------------------------------------------------
 

@@ -8,15 +8,28 @@ from typing import Any, ClassVar
 from rich.text import Text
 
 from maestro_core.bus.feed import Topic
-from maestro_core.observe.snapshot import CadenceView, Snapshot
+from maestro_core.models import Running
+from maestro_core.observe.snapshot import CadenceView, FleetView, Snapshot
 from maestro_tui.presentation.cells import line
-from maestro_tui.presentation.runs import COLUMNS, Run, details, fields, judged, merged, run_of
+from maestro_tui.presentation.runs import (
+    COLUMNS,
+    FLEET_COLUMNS,
+    Run,
+    details,
+    fields,
+    judged,
+    merged,
+    run_of,
+)
 from maestro_tui.query import Fields
 from maestro_tui.screens.base import ListScreen, screen_bindings
 from maestro_tui.widgets.table import Table
 
 LIMIT = 50_000
 """Runs that are read; the newest ones."""
+
+FLEET_LIMIT = 10_000
+"""Of a fleet, which are fetched from its server."""
 
 PAGE = 300
 """Runs that are read again when the ledger changed."""
@@ -34,6 +47,8 @@ class RunsScreen(ListScreen[Run]):
         super().__init__()
         self._runs: Sequence[Run] = ()
         self._newest_alone = False
+        self._fleet: FleetView | None = None
+        self._going: Sequence[Running] = ()
 
     def make_table(self) -> Table[Run]:
         return Table(COLUMNS, lambda run: run.id, id="runs")
@@ -48,13 +63,18 @@ class RunsScreen(ListScreen[Run]):
         page = self.console.backend.runs(PAGE) if page_alone else ()
         runs = merged(page, self._runs) if page else None
         if runs is None:
-            runs = [run_of(row) for row in self.console.backend.runs(LIMIT)]
+            limit = LIMIT if self._fleet is None else FLEET_LIMIT
+            runs = [run_of(row) for row in self.console.backend.runs(limit)]
         self._runs = runs
         return runs
 
     def receive(self, snapshot: Snapshot) -> None:
         """Whether a run without an end goes on is for the heartbeat to say."""
         super().receive(snapshot)
+        self.table.columns = COLUMNS if snapshot.fleet is None else FLEET_COLUMNS
+        if self._fleet is not None and snapshot.running is not self._going:
+            self.changed(self.TOPICS)  # of a run on another host its heartbeat tells first
+        self._fleet, self._going = snapshot.fleet, snapshot.running
         runs = judged(self.all_rows, snapshot, self.console.now)
         if runs is not self.all_rows:
             super().take(runs)
@@ -101,7 +121,11 @@ class RunsScreen(ListScreen[Run]):
             return
         from maestro_tui.screens.log_screen import LogOverlay, RunLogs
 
-        root = self.console.backend.layout.root
+        backend = self.console.backend
+        if (path := backend.log_of(run.row)) != run.row.stdout_path:
+            self.console.open_log(path, run.row.cadence)
+            return
+        root = backend.layout.root
         logs = RunLogs.of_run(root, run.row.stdout_path, run.row.stderr_path)
         self.app.push_screen(LogOverlay(logs, run.row.cadence))
 
@@ -135,8 +159,7 @@ class RunsScreen(ListScreen[Run]):
         )
 
     def _find_dead(self, wanted: frozenset[str]) -> None:
-        letters = self.console.backend.dead_letters()
-        found = [view for view in letters if view.tick.id in wanted]
+        found = self.console.backend.dead_of(wanted)
         self.app.call_from_thread(self._propose_retry, found)
 
     def _propose_retry(self, found: Sequence[Any]) -> None:

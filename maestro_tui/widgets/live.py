@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.text import Text
@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widget import Widget
 
+from maestro_core.models import Running
 from maestro_core.observe.snapshot import CadenceView, Snapshot
 from maestro_tui.presentation.cells import line, masked
 from maestro_tui.presentation.live import chosen_run, nothing_runs, run_line
@@ -34,7 +35,8 @@ class Lines(Canvas):
 
 
 class Live(Vertical):
-    """See the module docstring. `root` is what relative log paths start from."""
+    """See the module docstring. `root` is what relative log paths start from; `log_of` says
+    where the log of a run is to be read."""
 
     DEFAULT_CSS = """
     Live { height: 1fr; min-height: 3; }
@@ -42,9 +44,10 @@ class Live(Vertical):
     Live #live-idle { height: 1fr; }
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, log_of: Callable[[Running], str | None]) -> None:
         super().__init__(id="live")
         self._root = root
+        self._log_of = log_of
         self._path: str | None = None
         self._log: Widget | None = None
         self._unsettled = False
@@ -65,7 +68,7 @@ class Live(Vertical):
             view = _view(snapshot, running.cadence)
             live = snapshot.consumer.word == "live"
             head.show([run_line(running, view, now, self.size.width, live)])
-        self._follow(running.stdout_path if running else None)
+        self._follow(self._log_of(running) if running else None)
 
     def _follow(self, path: str | None) -> None:
         """Put the log of that path there, as steps where it is a transcript."""

@@ -223,7 +223,7 @@ def test_a_stop_of_this_host_alone_is_told_apart_from_the_fleets(scene: Scene) -
     shot = scene.reader().read()
     assert shot.emergency_stop is None
     assert fleet_of(shot).stopped_here is not None
-    assert explain(shot, "memo").obstacles[0].act == "clear_estop"
+    assert explain(shot, "memo").obstacles[0].act == "clear_here"
 
 
 # ---- lists ---------------------------------------------------------------------------------

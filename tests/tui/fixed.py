@@ -8,8 +8,10 @@ was made with and remembers what was asked of its operator.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
+
+from msgspec.structs import replace
 
 from maestro_core import __version__
 from maestro_core.bus.feed import Topic
@@ -19,14 +21,19 @@ from maestro_core.doctor.finding import Finding
 from maestro_core.errors import ReadOnly
 from maestro_core.layout import Layout
 from maestro_core.models import Failure, HoldBeat, Receipt, Running, RunRow, Tick, TickView, Usage
+from maestro_core.observe.find_run import row_of
+from maestro_core.observe.reads import PublishedTail
 from maestro_core.observe.snapshot import (
     CadenceView,
     ConsumerView,
     CountsView,
+    FleetView,
+    HostView,
     MarkerView,
     Snapshot,
 )
 from maestro_core.session.ledger import CostRow
+from maestro_tui.mirror import Mirrors
 from tests.tui.support import QuietFeed
 
 NOW = parse_iso("2026-11-24T02:14:30.000Z")
@@ -259,12 +266,26 @@ class FixedBackend:
         self.operator = FixedOperator(read_only)
         self.memory = FixedMemory()
         self.written: list[tuple[str, str, dict[str, Any]]] = []
+        self.tails: dict[str, PublishedTail] = {}
+        """What hosts tell of their runs, by run id."""
+        self.mirrors = Mirrors(lambda row: self.tails.get(row.run_id))
 
     def snapshot(self, topics: frozenset[Topic]) -> Snapshot:
         return self.shown
 
     def dead_letters(self, limit: int | None = None) -> Sequence[TickView]:
         return self.dead[:limit]
+
+    def dead_of(self, ids: Collection[str]) -> Sequence[TickView]:
+        return [view for view in self.dead if view.tick.id in ids]
+
+    def log_of(self, run: Running | RunRow) -> str | None:
+        if run.host is None:
+            return run.stdout_path
+        return str(self.mirrors.of(row_of(run) if isinstance(run, Running) else run).path)
+
+    def find_log(self, path: str | None, run_id: str | None) -> str | None:
+        return path
 
     def runs(self, limit: int) -> Sequence[RunRow]:
         return sorted(self.rows, key=lambda row: row.ended_at or "", reverse=True)[:limit]
@@ -283,7 +304,7 @@ class FixedBackend:
             if only in (None, finding.id):
                 on_result(finding)
 
-    def stderr_tail(self, path: str, lines: int) -> list[str]:
+    def stderr_tail(self, path: str, lines: int, run_id: str | None = None) -> list[str]:
         return TAIL[-lines:]
 
     def write_journal(self, level: str, stage: str, **fields: Any) -> None:
@@ -300,3 +321,91 @@ class FixedBackend:
 
 
 HOLD = HoldBeat("quota", at(3900), at(-600), "usage limit reached; resets at 03:19")
+
+ELSEWHERE = Running(
+    run_id="run-invoice-chaser-0006", tick_id="20261124t021200000z-invoice-chaser-5e6f7a8b",
+    cadence="weekly-strategic-memo", pid=901, started_at=at(-130), timeout_at=at(1670),
+    stdout_path="logs/cadence-bus/subsessions/memo-6.stdout.log", stderr_path=None, attempt=1,
+    activity="tool Write", host="mini-2",
+)  # fmt: skip
+HERE_RUNS = replace(RUNNING, host="mini-1")
+_ABLE = {
+    "mini-1": ("calendar-sync", "heartbeat", "inbox-processor", "news-digest"),
+    "mini-2": ("expense-report", "inbox-processor", "invoice-chaser", "weekly-strategic-memo"),
+    "mini-3": ("invoice-chaser", "news-digest"),
+    "studio": ("quarterly-review",),
+}
+HOSTS = (
+    HostView(
+        host="mini-1",
+        word="live",
+        here=True,
+        beat_at=NOW - 1,
+        cadences=_ABLE["mini-1"],
+        running=(HERE_RUNS,),
+        pid=7001,
+        mode="daemon",
+        version=__version__,
+        address="mini-1.local",
+        root=ROOT,
+    ),
+    HostView(
+        host="mini-2",
+        word="live",
+        beat_at=NOW - 2,
+        cadences=_ABLE["mini-2"],
+        running=(ELSEWHERE,),
+        pid=412,
+        mode="daemon",
+        version=__version__,
+        skew=3600.0,
+        address="mini-2.local",
+        root="/srv/agents/atlas",
+    ),
+    HostView(
+        host="mini-3",
+        word="stale",
+        beat_at=NOW - 31,
+        cadences=_ABLE["mini-3"],
+        pid=88,
+        mode="daemon",
+        version="1.8.2",
+        address="mini-3.local",
+        root="/srv/agents/atlas",
+        hold=HoldBeat("auth", None, at(-500), "the key was refused"),
+    ),
+    HostView(
+        host="studio",
+        word="gone",
+        beat_at=NOW - 4000,
+        cadences=_ABLE["studio"],
+        pid=1201,
+        mode="console",
+        version=__version__,
+        address="studio.local",
+        root="/Users/ada/atlas",
+    ),
+)
+FLEET = FleetView(server="postgresql://ops@db.local:5432/atlas", here="mini-1", hosts=HOSTS)
+_RUNS = {one.cadence: one for one in (HERE_RUNS, ELSEWHERE)}
+FLEET_SNAPSHOT = replace(
+    SNAPSHOT, fleet=FLEET, running=(HERE_RUNS, ELSEWHERE),
+    counts=replace(SNAPSHOT.counts, claimed=2), consumer=replace(LIVE, host="mini-1"),
+    cadences=tuple(
+        replace(
+            view, running=_RUNS.get(view.name), prompt_exists=True,
+            mode="elsewhere" if view.mode == "unregistered" else view.mode,
+            hosts=tuple(name for name, able in _ABLE.items() if view.name in able and name != "studio"),
+        )
+        for view in CADENCES
+    ),
+)  # fmt: skip
+"""The same agent on four hosts that share a server."""
+
+AWAY = replace(
+    FLEET_SNAPSHOT, consumer=replace(LIVE, word="stale"),
+    fleet=replace(
+        FLEET, away="the bus at postgresql://ops@db.local:5432/atlas cannot be reached: connection refused",
+        seen_at=NOW - 45, hosts=tuple(replace(one, word="stale" if one.word == "live" else one.word) for one in HOSTS),
+    ),
+)  # fmt: skip
