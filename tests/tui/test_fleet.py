@@ -82,10 +82,11 @@ def test_the_strip_counts_hosts_and_says_which_are_not_well() -> None:
 
 def test_what_a_cadence_waits_for_names_hosts() -> None:
     views = {view.name: view for view in FLEET_SNAPSHOT.cadences}
-    assert waits_for(FLEET_SNAPSHOT, views["quarterly-review"]).text == "for studio"
-    nobody = replace(views["news-digest"], name="nobody")
-    assert waits_for(FLEET_SNAPSHOT, nobody).text == "no host can run it"
-    assert waits_for(AWAY, views["news-digest"]).text == "the server is away"
+    assert waits_for(FLEET_SNAPSHOT, views["quarterly-review"]).text == "its hosts are away"
+    nobody = replace(views["quarterly-review"], name="nobody")
+    shot = replace(FLEET_SNAPSHOT, cadences=(nobody,))
+    assert waits_for(shot, nobody).text == "no host can run it"
+    assert waits_for(AWAY, views["quarterly-review"]).text == "the server is away"
     assert explain(AWAY, "news-digest").obstacles[0].code == "no_server"
 
 
