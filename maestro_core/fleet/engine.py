@@ -153,10 +153,14 @@ class PostgresEngine:
     # ---- the consumer's verbs ------------------------------------------------------------
 
     def claim(self, *, held: Callable[[str], bool], rank: Rank = unranked) -> Claim | None:
-        """Of the cadences that had waiting ticks at the last `refresh`, or since a change of
-        our own: most passes find nothing, and then ask nothing."""
+        def may_run(cadence: str) -> bool:
+            return self._runs_here(cadence) and not held(cadence)
+
+        if self._waiting is not None and not any(map(may_run, self._waiting)):
+            return None  # as of the last look: most passes find nothing, and then ask nothing
         while True:
-            free = sorted(one for one in self.waiting() if self._runs_here(one) and not held(one))
+            names = self.link.rows("SELECT name FROM maestro_cadences")
+            free = sorted(one["name"] for one in names if may_run(one["name"]))
             self._rank({one: own for one in free if (own := rank(one))})
             row = self._dequeue(free) if free else None
             if row is None:

@@ -9,6 +9,7 @@ from maestro_core.errors import BusError
 from maestro_core.fleet.connect import Row
 from maestro_core.fleet.engine import PostgresEngine
 from maestro_core.models import TickView
+from maestro_core.session.ledger import Ledger
 from tests.e2e.agent import CONSUMER, Agent
 from tests.fleet.server import Database
 
@@ -24,6 +25,14 @@ class Mini(Agent):
 
     def settings(self, text: str) -> None:
         super().settings(text + self._bus)
+
+    def runs(self, cadence: str) -> list[str | None]:
+        """Outcomes in this host's own ledger, oldest first: `runs` asks the fleet."""
+        ledger = Ledger.open(self.layout.ledger, read_only=True)
+        try:
+            return [row.outcome for row in reversed(ledger.rows(cadence))]
+        finally:
+            ledger.close()
 
     def more(self, text: str) -> None:
         """More settings beside the usual ones."""
