@@ -16,6 +16,7 @@ from textual.message import Message
 from maestro_core.clock import Clock
 from maestro_core.layout import Layout
 from maestro_core.observe.agents import AgentLine, AgentReader, broken
+from maestro_core.wiring.view import reader_of
 
 LOOK_SECONDS = 2.0
 
@@ -34,12 +35,13 @@ class AgentsWatch:
     """See the module docstring. Called from the main thread."""
 
     def __init__(
-        self, roots: Sequence[str], clock: Clock, make_reader: MakeReader = AgentReader
+        self, roots: Sequence[str], clock: Clock, make_reader: MakeReader | None = None
     ) -> None:
         self.roots = tuple(roots)
         self.lines: dict[str, AgentLine] = {}
         """What was seen last of each root; one that is missing was not read yet."""
-        self._clock, self._make_reader = clock, make_reader
+        self._clock = clock
+        self._make_reader = make_reader or partial(AgentReader, make=reader_of)
         self._watched = threading.Event()
         self._ended = threading.Event()
         self._due = {root: threading.Event() for root in self.roots}

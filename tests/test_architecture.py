@@ -80,7 +80,7 @@ DOWNWARD = {
     "fleet": {"base", "bus", "consumer", "control", "schedule"},
     "wiring": {"base", "bus", "consumer", "control", "observe", "fleet", "fleet_view"},
     "fleet_view": {"base", "bus", "session", "observe", "fleet"},
-    "metrics": {"base", "observe"},
+    "metrics": {"base", "observe", "wiring"},
     "web": {"base"},
     "service": {"base", "schedule"},
 }

@@ -15,6 +15,7 @@ from maestro_core.cli.output import Printer
 from maestro_core.cli.words import NONE, age, money, plural, until
 from maestro_core.observe.agents import AgentLine, AgentReader, distinct_names, line_document
 from maestro_core.redact import Redactor
+from maestro_core.wiring.view import reader_of
 
 PATIENCE = 1.0
 """Seconds for counting the ticks of one agent."""
@@ -51,7 +52,7 @@ def several(roots: Iterable[str], *, as_json: bool) -> int:
 
 def _read(root: str) -> tuple[AgentLine, dict[str, Any]]:
     """Its line, and its document with that agent's secrets masked."""
-    reader = AgentReader(root)
+    reader = AgentReader(root, make=reader_of)
     end = time.monotonic() + PATIENCE
     line = reader.read()
     while not reader.settled and time.monotonic() < end:

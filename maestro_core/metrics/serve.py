@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from maestro_core.layout import Layout
 from maestro_core.metrics.families import families
-from maestro_core.observe.reader import SnapshotReader
+from maestro_core.wiring.view import reader_of
 
 LOOPBACK = "127.0.0.1"
 TIMEOUT = 5.0
@@ -28,7 +28,7 @@ class SnapshotCollector(Collector):
     """Reads a snapshot whenever it is asked; one asks at a time."""
 
     def __init__(self, layout: Layout) -> None:
-        self._reader = SnapshotReader(layout)
+        self._reader = reader_of(layout)
         self._lock = threading.Lock()
 
     def collect(self) -> Iterator[object]:  # type: ignore[override]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -77,11 +77,18 @@ class AgentLine(Struct, frozen=True, kw_only=True):
     cost_today: float = 0.0
 
 
-class AgentReader:
-    """Reads one root, whatever it is like. `read` never raises."""
+MakeReader = Callable[[Layout, Clock], SnapshotReader]
 
-    def __init__(self, root: str, clock: Clock | None = None) -> None:
+
+class AgentReader:
+    """Reads one root, whatever it is like. `read` never raises. `make` makes the reader of its
+    snapshots: that of its files, unless its bus is on a server."""
+
+    def __init__(
+        self, root: str, clock: Clock | None = None, make: MakeReader = SnapshotReader
+    ) -> None:
         self.layout = Layout(root)
+        self._make = make
         self._clock = clock or SystemClock()
         self._reader: SnapshotReader | None = None
         self._whole_at: float | None = None
@@ -122,7 +129,7 @@ class AgentReader:
 
     def _look(self, *, whole: bool) -> Snapshot:
         if self._reader is None:
-            self._reader = SnapshotReader(self.layout, self._clock)
+            self._reader = self._make(self.layout, self._clock)
         steady = self._clock.steady()
         if whole or self._whole_at is None or steady - self._whole_at >= WHOLE_EVERY:
             self._whole_at = steady

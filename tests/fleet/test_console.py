@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from maestro_core.clock import SystemClock, iso
+from maestro_core.clock import FakeClock, SystemClock, iso
+from maestro_core.doctor.checks import server
+from maestro_core.fleet import probe
 from maestro_core.fleet.engine import PostgresEngine
 from maestro_core.fleet.hosts import Hosts
 from maestro_core.fleet.markers import FleetMarkers
@@ -146,3 +148,38 @@ def test_the_reading_commands_tell_of_the_whole_fleet(
     assert (tail["stdout"], tail["elsewhere"]["host"]) == (["thinking hard"], "mini-2")
     assert told("costs")["rows"] == []
     assert told("journal")["entries"] == []
+
+
+def doctor(shell: Shell) -> dict[str, str]:
+    [found] = [
+        one for one in shell("doctor", "bus.server", "--json").document["findings"]
+        if one["id"] == "bus.server"
+    ]  # fmt: skip
+    return {name: found[name] for name in ("status", "detail", "remedy")}
+
+
+def test_the_doctor_hears_the_server_and_names_hosts_that_are_silent(
+    scene: Scene, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell = Shell(scene.layout, capsys)
+    assert doctor(shell)["status"] == "ok"
+    scene.link.execute("UPDATE maestro_hosts SET beat_at = now() - interval '40 s'")
+    found = doctor(shell)
+    assert (found["status"], "not heard of: mini-2 (40 s)" in found["detail"]) == ("warn", True)
+    monkeypatch.setattr(server, "SystemClock", lambda: FakeClock(SystemClock().wall() + 3600))
+    monkeypatch.setattr(probe, "HEAR_SECONDS", 0.0)
+    detail = doctor(shell)["detail"]
+    assert "clock is 3600 s ahead of the server's" in detail
+    assert "hints do not arrive" in detail
+
+
+def test_an_agent_of_a_fleet_is_a_line_among_all_agents(
+    scene: Scene, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    other = Layout(tmp_path / "other")
+    other.bus.mkdir(parents=True)
+    shell = Shell(scene.layout, capsys)
+    found = shell("status", "--json", "--root", str(scene.layout.root), "--root", str(other.root))
+    lines = {one["agent"]: one for one in found.document["agents"]}
+    assert (lines["atlas"]["counts"]["dlq"], lines["atlas"]["state"]) == (1, "running")
+    assert lines["other"]["counts"]["dlq"] == 0
