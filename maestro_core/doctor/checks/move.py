@@ -24,11 +24,19 @@ def move(context: Context) -> Verdict:
         return skip(error.message)
     if server is None:
         return skip("the bus is the folders of this agent root")
-    left = sum(_count(context, folder) for folder in (layout.inbox, layout.claimed, layout.dlq))
-    if left:
+    waiting, dead = (
+        sum(_count(context, folder) for folder in folders)
+        for folders in ((layout.inbox, layout.claimed), (layout.dlq,))
+    )
+    if dead:
         return warn(
-            f"{left} ticks in the folders, where nobody looks: the bus is a server",
+            f"{dead} dead letters in the folders, where nobody looks: the bus is a server",
             "stop the consumer here, then maestro-tui bus migrate --to server",
+        )
+    if waiting:
+        return warn(
+            f"{waiting} ticks in the folders: the consumer here sends them on to the server",
+            "start it, or stop it and maestro-tui bus migrate --to server",
         )
     return ok("nothing was left in the folders")
 
