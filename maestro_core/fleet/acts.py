@@ -110,7 +110,9 @@ class FleetActs:
         )
         here = audit.append(self._layout, entry)
         try:
-            fleet_audit.record(self._server(), entry | {"root": str(self._layout.root)})
+            fleet_audit.record(
+                self._server(), entry | {"root": str(self._layout.root), "host": host_of(self._bus)}
+            )
         except BusError as error:
             there = f"it is not in the audit of the fleet: {error.message}"
             return f"{there}; {here}" if here else there

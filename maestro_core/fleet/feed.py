@@ -21,6 +21,7 @@ TOPICS: dict[str, frozenset[Topic]] = {
     "queue": cast("frozenset[Topic]", frozenset({"inbox", "claimed", "dlq"})),
     "gates": cast("frozenset[Topic]", frozenset({"paused", "circuit", "estop"})),
     "hosts": cast("frozenset[Topic]", frozenset({"consumer"})),
+    "audit": cast("frozenset[Topic]", frozenset({"journal"})),
     "commands": cast("frozenset[Topic]", frozenset({"control"})),
     "runs": cast("frozenset[Topic]", frozenset({"ledger", "subsessions"})),
 }

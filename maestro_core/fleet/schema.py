@@ -122,6 +122,8 @@ CREATE TRIGGER maestro_tell_hosts AFTER INSERT OR UPDATE OR DELETE ON maestro_ho
     FOR EACH STATEMENT EXECUTE FUNCTION maestro_tell('hosts');
 CREATE TRIGGER maestro_tell_commands AFTER INSERT OR UPDATE OR DELETE ON maestro_commands
     FOR EACH STATEMENT EXECUTE FUNCTION maestro_tell('commands');
+CREATE TRIGGER maestro_tell_audit AFTER INSERT ON maestro_audit
+    FOR EACH STATEMENT EXECUTE FUNCTION maestro_tell('audit');
 CREATE TRIGGER maestro_tell_runs AFTER INSERT OR UPDATE OR DELETE ON maestro_runs
     FOR EACH STATEMENT EXECUTE FUNCTION maestro_tell('runs');
 """,

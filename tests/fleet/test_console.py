@@ -10,7 +10,7 @@ import pytest
 
 from maestro_core.clock import FakeClock, SystemClock, iso
 from maestro_core.doctor.checks import server
-from maestro_core.fleet import probe
+from maestro_core.fleet import audit, probe
 from maestro_core.fleet.engine import PostgresEngine
 from maestro_core.fleet.hosts import Hosts
 from maestro_core.fleet.markers import FleetMarkers
@@ -86,6 +86,14 @@ async def test_a_key_on_the_board_changes_the_fleet_and_comes_back_by_the_server
         await until(pilot, lambda: [one["verb"] for one in scene.audit()] == ["pause"], "the act")
         await pilot.press("d")
         await see(pilot, "runs on")
+        await pilot.press("escape", "4")
+        await see(pilot, "on mini-1: pause memo")
+        audit.record(
+            scene.link,
+            {"verb": "resume", "targets": ["memo"], "ok": True, "actor": {"user": "ada"},
+             "host": "mini-2", "ts": iso(SystemClock().wall())},
+        )  # fmt: skip
+        await see(pilot, "ada on mini-2: resume memo")
 
 
 async def test_a_dead_letter_is_retried_on_the_server(scene: Scene) -> None:
