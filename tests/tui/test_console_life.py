@@ -492,7 +492,7 @@ class SlowShelf(FixedBackend):
         ]
 
     def dead_letters(self, limit: int | None = None) -> Any:
-        if limit is None:
+        if limit is None or limit > 300:
             self.may.wait(20)
         return super().dead_letters(limit)
 
