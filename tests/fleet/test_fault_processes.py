@@ -114,7 +114,7 @@ def test_the_server_is_restarted_under_load(ground: Ground) -> None:
     assert all(count == 1 for count in ground.witness.begun().values())
 
 
-@pytest.mark.parametrize("fault", ["cut", "stall"])
+@pytest.mark.parametrize("fault", [pytest.param("cut", marks=pytest.mark.long), "stall"])
 def test_a_line_that_is_lost_for_a_while_is_outlived_by_what_runs(
     ground: Ground, fault: str
 ) -> None:
@@ -160,7 +160,7 @@ def state_of(mini: Mini, cadence: str) -> str | None:
     return found
 
 
-@pytest.mark.parametrize("fault", ["cut", "stall"])
+@pytest.mark.parametrize("fault", [pytest.param("cut", marks=pytest.mark.long), "stall"])
 def test_a_host_that_is_cut_off_for_longer_ends_its_run_before_another_begins_it(
     ground: Ground, fault: str
 ) -> None:

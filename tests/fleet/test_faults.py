@@ -91,6 +91,7 @@ def test_a_server_that_is_restarted_under_load(
     check(record, engine, 150, dead)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fault", ["cut", "stall", "stall_answers"])
 def test_a_line_that_is_lost_for_less_than_the_lease_costs_nobody_a_run(
     database: Database, line: Line, record: Record, fault: str
@@ -109,6 +110,7 @@ def test_a_line_that_is_lost_for_less_than_the_lease_costs_nobody_a_run(
     assert all(count == 1 for count in record.ran.values())
 
 
+@pytest.mark.long
 def test_a_line_that_is_lost_for_longer_ends_the_run_before_another_host_begins_it(
     database: Database, line: Line, record: Record
 ) -> None:
@@ -126,6 +128,7 @@ def test_a_line_that_is_lost_for_longer_ends_the_run_before_another_host_begins_
     assert record.ran == {"t000000": 2}
 
 
+@pytest.mark.long
 def test_the_ticks_of_a_consumer_that_is_gone_run_elsewhere_after_the_lease(
     database: Database, record: Record
 ) -> None:

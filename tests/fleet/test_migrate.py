@@ -274,7 +274,7 @@ def test_the_command_moves_there_and_back(bench: Bench, capsys: pytest.CaptureFi
     jsonschema.validate(done.document, schema("bus-migrate", TYPES["bus-migrate"]))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_command_is_killed_again_and_again_and_gets_there_all_the_same(bench: Bench) -> None:
     ids = [write_tick(bench.layout.inbox, f"t{number:04d}").stem for number in range(600)]
     bench.furnish()
