@@ -51,7 +51,7 @@ class Live(Vertical):
         self._path: str | None = None
         self._log: Widget | None = None
         self._unsettled = False
-        """The log was empty when it was put there: what it is shows later."""
+        """The log was empty when it was looked at: what it is shows later."""
 
     def compose(self) -> ComposeResult:
         yield Lines(ground="raised", id="live-head")
@@ -68,6 +68,7 @@ class Live(Vertical):
             view = _view(snapshot, running.cadence)
             live = snapshot.consumer.word == "live"
             head.show([run_line(running, view, now, self.size.width, live)])
+            idle.show([line("  ", ("No output yet.", "muted"))])
         self._follow(self._log_of(running) if running else None)
 
     def _follow(self, path: str | None) -> None:
@@ -75,8 +76,8 @@ class Live(Vertical):
         if path != self._path:
             self._path = path
             self._unsettled = path is not None
-            self._put(None if path is None else self._raw(path))
-        elif self._unsettled and path is not None:
+            self._put(None)
+        if self._unsettled and path is not None:
             self._settle(path)
 
     def _settle(self, path: str) -> None:
@@ -87,15 +88,7 @@ class Live(Vertical):
         if not file.exists() or not file.stat().st_size:
             return
         self._unsettled = False
-        if is_stream_json(file):
-            from maestro_tui.widgets.log_view_steps import StepsView
-
-            self._put(StepsView(file))
-
-    def _raw(self, path: str) -> Widget:
-        from maestro_tui.widgets.log_view import LogView
-
-        return LogView(self._root / path, follow=True, compact=True, redact=masked)
+        self._put(_steps(file) if is_stream_json(file) else _raw(file))
 
     def _put(self, log: Widget | None) -> None:
         """That log in place of the last one; None = nothing runs. One after the other."""
@@ -115,6 +108,18 @@ class Live(Vertical):
 
     def on_table_opened(self, message: Table.Opened) -> None:
         message.stop()
+
+
+def _steps(file: Path) -> Widget:
+    from maestro_tui.widgets.log_view_steps import StepsView
+
+    return StepsView(file)
+
+
+def _raw(file: Path) -> Widget:
+    from maestro_tui.widgets.log_view import LogView
+
+    return LogView(file, follow=True, compact=True, redact=masked)
 
 
 def _view(snapshot: Snapshot, cadence: str) -> CadenceView | None:
