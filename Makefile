@@ -61,6 +61,7 @@ types: venv
 
 screenshots: venv
 	$(PY) -m tests.tui.screenshots
+	$(PY) -m tests.tui.tour
 
 bench: venv
 	@set -e; for one in $$(grep -l __main__ bench/*.py); do \
