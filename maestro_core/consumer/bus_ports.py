@@ -5,7 +5,7 @@ or wherever else a `BusMaker` says. Called by the driver, in its thread, once th
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
 
@@ -44,6 +44,8 @@ class Place(NamedTuple):
     redact: Callable[[str], str]
     run_row: Callable[[str], RunRow | None]
     """A run's row of the ledger."""
+    newest_runs: Callable[[int], Sequence[RunRow]]
+    """So many of the ledger's rows, newest first."""
     tell: Callable[..., None]
     closing: ExitStack
 

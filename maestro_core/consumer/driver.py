@@ -142,13 +142,15 @@ class Driver:
         journal = self._noting(settings)
         ledger = Ledger.open(self._layout.ledger)
         closing.callback(ledger.close)
+        told = ToldRuns(ledger)
         place = Place(
             self._layout,
             self._clock,
             fs,
             settings,
             settings.redact,
-            _row_of(ledger),
+            told.row,
+            told.newest,
             feed.tell,
             closing,
         )
@@ -218,15 +220,23 @@ class LedgerTally:
         return {row.key[0]: row.cost_usd for row in costs}
 
 
-def _row_of(ledger: Ledger) -> Callable[[str], RunRow | None]:
-    def row(run_id: str) -> RunRow | None:
-        """A ledger in trouble is told of by LedgerTally."""
+class ToldRuns:
+    """The ledger's rows for whoever tells of them elsewhere; trouble is LedgerTally's to tell."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def row(self, run_id: str) -> RunRow | None:
         try:
-            return ledger.get(run_id)
+            return self._ledger.get(run_id)
         except MaestroError:
             return None
 
-    return row
+    def newest(self, limit: int) -> list[RunRow]:
+        try:
+            return self._ledger.rows(limit=limit)
+        except MaestroError:
+            return []
 
 
 def _end_runs(consumer: Consumer) -> None:

@@ -61,7 +61,8 @@ def fleet_bus(place: Place) -> Bus:
     listener = Listener(link.target, clock, place.tell, payloads=_HINTS, quiet=_QUIET)
     place.closing.callback(listener.close)
     board = GateBoard(link, FLEET, host)
-    voice = Voice(hosts, Tails(hosts, layout.root, place.redact), labels.names, place.run_row)
+    tails = Tails(hosts, layout.root, place.redact)
+    voice = Voice(hosts, tails, labels.names, place.run_row, place.newest_runs)
     return Bus(
         engine,
         SharedGates(link, clock, host, board),

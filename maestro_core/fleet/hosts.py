@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 from msgspec import Struct
 
@@ -112,6 +114,11 @@ class Hosts:
             [usage.tokens_in, usage.tokens_out, usage.tokens_cache_read, usage.tokens_cache_write],
             _words(self._host, row), msgspec.json.encode(row),
         )  # fmt: skip
+
+    def known_runs(self, run_ids: Sequence[str]) -> set[str]:
+        """Those of them of which it is known that they ended."""
+        sql = "SELECT run_id FROM maestro_runs WHERE run_id = ANY($1) AND ended IS NOT NULL"
+        return {row["run_id"] for row in self._link.rows(sql, list(run_ids))}
 
     def publish_tail(self, run_id: str, tail: bytes) -> None:
         """The end of a run's output, cut to TAIL_LIMIT."""

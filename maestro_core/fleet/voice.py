@@ -5,7 +5,7 @@ and the end of what they print. Owner: the consumer's thread.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from maestro_core.fleet.hosts import TAIL_LIMIT, Hosts
@@ -13,6 +13,8 @@ from maestro_core.models import Beat, Claim, RunResult, RunRow
 
 MOST_OWED = 1000
 """Ended runs that are kept until the server hears of them; then the oldest are not told."""
+CATCH_UP = 200
+"""Of so many newest runs it is asked at the start whether the server knows how they ended."""
 
 
 class Tails:
@@ -46,12 +48,14 @@ class Voice:
 
     def __init__(
         self, hosts: Hosts, tails: Tails, cadences: Callable[[], frozenset[str]],
-        run_row: Callable[[str], RunRow | None],
+        run_row: Callable[[str], RunRow | None], newest_runs: Callable[[int], Sequence[RunRow]],
     ) -> None:  # fmt: skip
         self._hosts = hosts
         self._tails = tails
         self._cadences = cadences
         self._run_row = run_row
+        self._newest_runs = newest_runs
+        self._caught_up = False
         self._announced: frozenset[str] | None = None
         self._owed: list[str] = []
 
@@ -61,6 +65,8 @@ class Voice:
         if (cadences := self._cadences()) != self._announced:
             self._hosts.announce(cadences)
             self._announced = cadences
+        if not self._caught_up:
+            self._owe_what_was_not_told()
         self._tell_runs()
         for run in beat.running:
             self._tails.publish(run.run_id, run.stdout_path)
@@ -69,6 +75,13 @@ class Voice:
         """A run has ended."""
         self._owed = [*self._owed, run_id][-MOST_OWED:]
         self._tell_runs()
+
+    def _owe_what_was_not_told(self) -> None:
+        """Runs that ended with their consumer, or while the server was away at its end."""
+        ended = [row.run_id for row in self._newest_runs(CATCH_UP) if row.ended_at is not None]
+        known = self._hosts.known_runs(ended) | set(self._owed)
+        self._owed = [*(one for one in reversed(ended) if one not in known), *self._owed]
+        self._caught_up = True
 
     def _tell_runs(self) -> None:
         while self._owed:

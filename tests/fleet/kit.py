@@ -27,7 +27,7 @@ class Mini(Agent):
         super().settings(text + self._bus)
 
     def runs(self, cadence: str) -> list[str | None]:
-        """Outcomes in this host's own ledger, oldest first: `runs` asks the fleet."""
+        """Outcomes in this host's own ledger, oldest first: also while the server is away."""
         ledger = Ledger.open(self.layout.ledger, read_only=True)
         try:
             return [row.outcome for row in reversed(ledger.rows(cadence))]

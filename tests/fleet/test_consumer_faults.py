@@ -100,6 +100,7 @@ def test_a_consumer_that_comes_back_takes_its_own_claims_over_at_once(fleet: Fle
     one.cadence("memo", "ok", seconds=0)
     with one.daemon():
         wait_until(lambda: fleet.settled("a"), PATIENCE, "the tick to run again")
+        wait_until(lambda: len(fleet.runs()) == 2, PATIENCE, "both runs to be told of")
     assert one.runs("memo") == ["orphaned", "ok"]
 
 
