@@ -76,7 +76,7 @@ def _shown(value: Any) -> str:
 
 
 def operator_words(entry: Entry) -> str:
-    """`ada from 10.0.0.7: dlq_retry a, b and 3 more`."""
+    """`ops from 10.0.0.7: dlq_retry a, b and 3 more`."""
     actor = entry.get("actor")
     actor = actor if isinstance(actor, dict) else {}
     address = f" from {actor['address']}" if actor.get("address") else ""

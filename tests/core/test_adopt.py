@@ -49,7 +49,7 @@ def reference_root(root: Path) -> Layout:
                  "weekly-strategic-memo": {"failures": 4, "open_until": iso(time.time() - 60)}},
     })  # fmt: skip
     layout.env_file.write_text(
-        f"ANTHROPIC_API_KEY={CANARY}\nSLACK_USER_TOKEN=placeholder-x\nAGENT_NAME=Ada\nOTHER=1\n"
+        f"ANTHROPIC_API_KEY={CANARY}\nSLACK_USER_TOKEN=placeholder-x\nAGENT_NAME=Atlas\nOTHER=1\n"
     )
     layout.env_file.chmod(0o600)
     journal = layout.logs / "2026-11-23.jsonl"
@@ -173,7 +173,7 @@ def test_an_emergency_stop_is_told_first(tmp_path: Path) -> None:
 
 def test_the_document_has_everything(tmp_path: Path) -> None:
     document = json.loads(adopt(reference_root(tmp_path / "ravi"), "--json").stdout)
-    assert document["agent"] == "Ada"
+    assert document["agent"] == "Atlas"
     assert document["env"] == {
         "set": ["ANTHROPIC_API_KEY", "SLACK_USER_TOKEN", "AGENT_NAME"],
         "placeholders": ["SLACK_USER_TOKEN"],

@@ -179,9 +179,9 @@ def test_the_folder_stands_beside_a_name_that_two_agents_have(tmp_path: Path) ->
 
 
 def test_agents_in_folders_of_the_same_name_are_told_apart(tmp_path: Path) -> None:
-    roots = [agent(tmp_path / user / "agent").root for user in ("ada", "bob/x", "bob/y")]
+    roots = [agent(tmp_path / user / "agent").root for user in ("ops", "bob/x", "bob/y")]
     names = distinct_names(AgentReader(str(root)).read() for root in roots)
-    assert [*names.values()] == ["agent (ada/agent)", "agent (x/agent)", "agent (y/agent)"]
+    assert [*names.values()] == ["agent (ops/agent)", "agent (x/agent)", "agent (y/agent)"]
 
 
 # ---- the command line ----------------------------------------------------------------------
@@ -215,7 +215,7 @@ def test_the_document_has_the_status_of_each_agent(shell: Shell, tmp_path: Path)
 def test_each_agents_secrets_are_masked_in_its_part(shell: Shell, tmp_path: Path) -> None:
     one, two = agent(tmp_path / "one"), agent(tmp_path / "two")
     one.env_file.write_text("MAIL_PASSWORD=correct-horse-battery\n")
-    write_json(one.paused / "memo.json", {"by": "ada", "reason": "pw correct-horse-battery"})
+    write_json(one.paused / "memo.json", {"by": "ops", "reason": "pw correct-horse-battery"})
     for words in (["--json"], []):
         options = ["--root", str(one.root), "--root", str(two.root)]
         done = status(shell, *options, "status", *words)

@@ -80,11 +80,11 @@ def test_the_metrics_say_what_the_snapshot_says() -> None:
         stats=Stats(ticks=7, dlq=2), hold=HoldBeat("quota", None, "", "limit"), trouble="full",
     )  # fmt: skip
     found = of(Snapshot(
-        root="/a", agent="Ada", at=AT, consumer=consumer, cadences=(memo,), cost_today=1.5,
+        root="/a", agent="Atlas", at=AT, consumer=consumer, cadences=(memo,), cost_today=1.5,
         counts=CountsView(inbox=4, claimed=1, dlq=2, quarantine=3, open_circuits=1),
         emergency_stop=MarkerView(None, None, None),
     ))  # fmt: skip
-    assert value(found, "info", agent="Ada", version=__version__) == 1
+    assert value(found, "info", agent="Atlas", version=__version__) == 1
     assert value(found, "consumer_info", version="9.9", mode="daemon") == 1
     for name, expected in {
         "consumer_up": 1, "consumer_beat_age_seconds": 1.5, "consumer_start_time_seconds": AT - 100,

@@ -77,7 +77,7 @@ DEAD = entry("subsession_failed", cadence="memo", error="exit 1: boom", destinat
         (entry("budget_hold", cadence="*", reason="9 of 5 USD"), "budget", "all cadences held"),
         (entry("budget_warning", cadence="memo", spent_usd=3, warn_usd=2), "budget",
          "memo spent 3 USD today (warning at 2)"),
-        (entry("emergency_stop", by="ada", reason="why"), "emergency_stop", "by ada: why"),
+        (entry("emergency_stop", by="ops", reason="why"), "emergency_stop", "by ops: why"),
         (entry("consumer_stopped"), "consumer_stopped", "was stopped"),
         (entry("consumer_started", crashed=True), "consumer_crashed", "had crashed"),
         (entry("service_gone"), "consumer_gone", "given up"),
@@ -88,7 +88,7 @@ DEAD = entry("subsession_failed", cadence="memo", error="exit 1: boom", destinat
         (entry("inline_failed", cadence="sync", error="exit 2", destination="dlq"), "dead_letter",
          "dead letter of sync: exit 2"),
         (entry("circuit_opened", cadence="memo", failures=0, open_until=AT, reason="operator",
-         by="ada"), "circuit_opened", "circuit of memo held open by ada, until"),
+         by="ops"), "circuit_opened", "circuit of memo held open by ops, until"),
         (entry("doctor_round", checks=30, failed=["env.present"], error=".env: gone"), "doctor",
          "the doctor found .env: gone"),
     ],
@@ -380,7 +380,7 @@ def change(kind: Any = "dead_letter", text: str = "news", key: str = "k") -> Cha
 
 
 def webhook(server: Server, **more: Any) -> Settings:
-    return Settings(notices=NoticeSettings(webhook=server.url, **more), env={"AGENT_NAME": "Ada"})
+    return Settings(notices=NoticeSettings(webhook=server.url, **more), env={"AGENT_NAME": "Atlas"})
 
 
 def test_a_webhook_is_told_in_words_and_in_data(agent_root: Layout, server: Server) -> None:
@@ -388,7 +388,7 @@ def test_a_webhook_is_told_in_words_and_in_data(agent_root: Layout, server: Serv
     one.post(change(text=f"key {CANARY}\x1b[31m at {server.url}"))
     wait_until(lambda: server.got, 10)
     (document,) = server.got
-    assert (document["agent"], document["title"]) == ("Ada", "Ada")
+    assert (document["agent"], document["title"]) == ("Atlas", "Atlas")
     assert document["notices"][0]["kind"] == "dead_letter"
     assert CANARY not in json.dumps(document)
     assert "\x1b" not in document["text"]
@@ -538,7 +538,7 @@ def test_a_real_consumer_tells_of_its_end_and_of_a_crash(
 ) -> None:
     agent_root.cadences_toml.parent.mkdir()
     agent_root.cadences_toml.write_text("[notices]\nmin_interval = 0\n")
-    agent_root.env_file.write_text(f"MAESTRO_NOTICE_WEBHOOK={server.url}\nAGENT_NAME=Ada\n")
+    agent_root.env_file.write_text(f"MAESTRO_NOTICE_WEBHOOK={server.url}\nAGENT_NAME=Atlas\n")
     agent_root.env_file.chmod(0o600)
 
     def consumer() -> subprocess.Popen[bytes]:
@@ -566,7 +566,7 @@ def test_a_real_consumer_tells_of_its_end_and_of_a_crash(
     second.send_signal(signal.SIGTERM)
     assert second.wait(30) == 0
     assert kinds() == ["consumer_crashed", "consumer_stopped"]
-    assert {document["agent"] for document in server.got} == {"Ada"}
+    assert {document["agent"] for document in server.got} == {"Atlas"}
 
 
 def test_systemd_giving_up_is_told(agent_root: Layout, server: Server) -> None:

@@ -37,9 +37,9 @@ def shell(script: str) -> Terminal:
 def test_what_is_typed_reaches_the_program_and_its_answer_the_screen() -> None:
     with shell("printf 'who? '; read name; echo hello $name") as terminal:
         terminal.wait_for(r"who\?")
-        terminal.type("ada\r")
+        terminal.type("ops\r")
         assert terminal.wait_exit() == 0
-        assert "hello ada" in terminal.text()
+        assert "hello ops" in terminal.text()
 
 
 def test_the_program_has_the_terminal_as_its_own_and_its_size() -> None:

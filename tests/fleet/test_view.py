@@ -101,7 +101,7 @@ def test_gates_of_the_fleet_stand_on_every_console_and_a_hosts_own_on_that_host(
     circuits, markers = FleetCircuits(scene.link, scene.clock), FleetMarkers(scene.link)
     for _ in range(3):
         circuits.update("memo", lambda s: after_failure(s, scene.clock.steady(), POLICY))
-    markers.pause("mail", {"by": "ada", "reason": "waits"})
+    markers.pause("mail", {"by": "ops", "reason": "waits"})
     markers.engage({"by": "bob", "reason": "loops"})
     scene.link.execute("UPDATE maestro_gates SET updated = now()")
     reader, now = scene.reader(), scene.clock.steady()
@@ -219,7 +219,7 @@ def test_explain_knows_hosts(scene: Scene) -> None:
 
 def test_a_stop_of_this_host_alone_is_told_apart_from_the_fleets(scene: Scene) -> None:
     scene.host("mini-1", "memo")
-    scene.layout.emergency_stop.write_text('{"by": "ada"}')
+    scene.layout.emergency_stop.write_text('{"by": "ops"}')
     shot = scene.reader().read()
     assert shot.emergency_stop is None
     assert fleet_of(shot).stopped_here is not None
@@ -284,7 +284,7 @@ def test_the_journal_is_this_roots_own_with_the_acts_of_the_whole_fleet(scene: S
     scene.clock.advance(5)
     at = iso(scene.clock.wall() + 7000)
     audit.record(scene.link, {"ts": at, "verb": "pause", "targets": ["memo"], "ok": True,
-                              "actor": {"user": "ada"}, "root": "/elsewhere"})  # fmt: skip
+                              "actor": {"user": "ops"}, "root": "/elsewhere"})  # fmt: skip
     scene.link.execute("UPDATE maestro_audit SET at = now()")
     entries = scene.reads().journal(limit=10).entries
     assert [(one["stage"], one.get("host")) for one in entries] == [

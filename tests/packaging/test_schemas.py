@@ -100,9 +100,9 @@ def test_every_line_of_the_journal_and_of_the_operators_acts_fits(root: Layout) 
 
 
 def test_a_command_and_its_answer_fit_as_they_lie_on_the_disk() -> None:
-    ada = Actor("ada", "cli", address="10.0.0.7", pid=7)
+    ops = Actor("ops", "cli", address="10.0.0.7", pid=7)
     asked = Command(
-        id="c1", verb="circuit_open", targets=("memo",), at="2026-11-24T02:03:04.567Z", actor=ada,
+        id="c1", verb="circuit_open", targets=("memo",), at="2026-11-24T02:03:04.567Z", actor=ops,
         reason="deploying", seconds=600.0,
     )  # fmt: skip
     answer = Ack(

@@ -106,7 +106,7 @@ CADENCES = (
     ),
     CadenceView(
         name="expense-report", mode="escalate", state="paused", waiting=6,
-        paused=MarkerView(NOW - 5400, "ada from 10.0.0.7", "waits for the new card"),
+        paused=MarkerView(NOW - 5400, "ops from 10.0.0.7", "waits for the new card"),
         recent=past("expense-report", 86400, [120, 131, 118]), usual_seconds=120.0,
     ),
     CadenceView(
@@ -163,7 +163,7 @@ JOURNAL: tuple[dict[str, Any], ...] = (
     {"ts": at(-1900), "level": "info", "stage": "consumer_started", "mode": "daemon", "pid": 7001},
     {"ts": at(-1655), "level": "warn", "stage": "subsession_failed", "cadence": "invoice-chaser", "attempt": 2, "reason": "exit 1: no invoices here"},
     {"ts": at(-1655), "level": "error", "stage": "dead_letter", "cadence": "invoice-chaser", "tick_id": "20261124t010200000z-invoice-chaser-00000002"},
-    {"ts": at(-1200), "level": "info", "stage": "operator", "verb": "pause", "targets": ["expense-report"], "ok": True, "actor": {"user": "ada", "via": "console", "address": "10.0.0.7"}, "reason": "waits for the new card"},
+    {"ts": at(-1200), "level": "info", "stage": "operator", "verb": "pause", "targets": ["expense-report"], "ok": True, "actor": {"user": "ops", "via": "console", "address": "10.0.0.7"}, "reason": "waits for the new card"},
     {"ts": at(-760), "level": "info", "stage": "subsession_spawn", "cadence": "invoice-chaser", "attempt": 1, "run_id": "run-invoice-chaser-0005"},
     {"ts": at(-755), "level": "error", "stage": "circuit_opened", "cadence": "invoice-chaser", "failures": 3, "open_until": at(1045)},
     {"ts": at(-300), "level": "info", "stage": "subsession_spawn", "cadence": "inbox-processor", "attempt": 1, "run_id": "run-inbox-processor-0041"},

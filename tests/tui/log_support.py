@@ -85,7 +85,7 @@ REASONS = {
     "failed": "exit 1: API Error: 529 Overloaded | gave up after 3 tries",
     "timeout": "ran longer than 900 s",
     "quota": "usage limit reached, resets at 03:00",
-    "cancelled": "cancelled by ada",
+    "cancelled": "cancelled by ops",
 }
 
 

@@ -62,7 +62,7 @@ def three(tmp_path: Path) -> list[Layout]:
     boreas = agent(tmp_path / "boreas", "digest")
     write_tick(boreas.inbox, "t1", "digest")
     write_tick(boreas.dlq, "t2", "digest", last_error="exit 1")
-    write_json(boreas.paused / "digest.json", {"by": "ada", "reason": "new card"})
+    write_json(boreas.paused / "digest.json", {"by": "ops", "reason": "new card"})
     return [atlas, boreas, Layout(tmp_path / "gone")]
 
 

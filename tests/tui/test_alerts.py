@@ -75,8 +75,8 @@ def test_how_things_stand_when_the_console_opens_is_no_news() -> None:
         (with_consumer(word="crashed"), "the consumer is gone: it crashed or was killed"),
         (with_consumer(trouble="No space left"), "trouble: No space left"),
         (with_consumer(settings_error="line 3"), "settings refused: line 3"),
-        (replace(SNAPSHOT, emergency_stop=MarkerView(None, "ada", "loops")),
-         "emergency stop by ada: loops"),
+        (replace(SNAPSHOT, emergency_stop=MarkerView(None, "ops", "loops")),
+         "emergency stop by ops: loops"),
     ],
 )  # fmt: skip
 def test_a_change_is_told_once(after: Snapshot, told: str) -> None:

@@ -94,12 +94,12 @@ def test_dead_letters_answer_to_fields(query: str, count: int) -> None:
 
 def test_an_operators_act_reads_as_a_sentence() -> None:
     act = next(one for one in JOURNAL if one["stage"] == "operator")
-    assert operator_words(act) == "ada from 10.0.0.7: pause expense-report"
+    assert operator_words(act) == "ops from 10.0.0.7: pause expense-report"
 
 
 def test_an_act_on_many_names_three_and_counts_the_rest() -> None:
-    entry = {"verb": "dlq_retry", "targets": list("abcde"), "actor": {"user": "ada"}}
-    assert operator_words(entry) == "ada: dlq_retry a, b, c and 2 more"
+    entry = {"verb": "dlq_retry", "targets": list("abcde"), "actor": {"user": "ops"}}
+    assert operator_words(entry) == "ops: dlq_retry a, b, c and 2 more"
 
 
 def test_entries_of_any_shape_are_rows() -> None:

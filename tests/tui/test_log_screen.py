@@ -182,11 +182,11 @@ async def test_a_save_is_masked_and_tells_how_to_fetch_it(
 
 
 def test_the_scp_line_names_the_address_one_came_by(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LOGNAME", "ada")
+    monkeypatch.setenv("LOGNAME", "ops")
     monkeypatch.setenv("SSH_CONNECTION", "10.0.0.9 50000 10.0.0.7 2222")
-    assert scp_line(Path("/home/ada/a b.log")) == "scp -P 2222 ada@10.0.0.7:'/home/ada/a b.log' ."
+    assert scp_line(Path("/home/ops/a b.log")) == "scp -P 2222 ops@10.0.0.7:'/home/ops/a b.log' ."
     monkeypatch.setenv("SSH_CONNECTION", "fe80::1 50000 fe80::2 22")
-    assert scp_line(Path("/x.log")) == "scp ada@[fe80::2]:/x.log ."
+    assert scp_line(Path("/x.log")) == "scp ops@[fe80::2]:/x.log ."
 
 
 async def test_a_copy_goes_to_the_terminal_and_is_said_to_be_sent(

@@ -187,7 +187,7 @@ def test_an_outcome_that_nobody_knows_counts_as_failed() -> None:
         ("weekly-strategic-memo", "idle", "next in 6d 3h", "30 Nov"),
         ("news-digest", "back-off", "1m 14s", "02:15:44"),
         ("calendar-sync", "half-open", "next tick is the probe", ""),
-        ("expense-report", "paused", "by ada from 10.0.0.7 1h30 ago: waits for the new card", ""),
+        ("expense-report", "paused", "by ops from 10.0.0.7 1h30 ago: waits for the new card", ""),
         ("heartbeat", "idle", "next in 30s", "02:15:00"),
         ("quarterly-review", "no prompt", "its ticks go to the dead letters", ""),
     ],
@@ -226,7 +226,7 @@ def test_an_auth_hold_without_an_end_says_so() -> None:
     ("fields", "words"),
     [
         ({}, "at the next pass"),
-        ({"emergency_stop": MarkerView(NOW, "ada", None)}, "emergency stop is on"),
+        ({"emergency_stop": MarkerView(NOW, "ops", None)}, "emergency stop is on"),
         ({"consumer": ConsumerView(word="none")}, "until a consumer runs"),
         ({"consumer": replace(LIVE, word="stale")}, "the consumer is silent"),
         ({"consumer": replace(LIVE, trouble="disk full")}, "consumer is in trouble"),
@@ -288,13 +288,13 @@ def test_the_strip_says_which_consumer(consumer: ConsumerView, shown: str) -> No
     assert shown in first_line(replace(SNAPSHOT, consumer=consumer), HERE, NOW, 120).plain
 
 
-STOPPED = MarkerView(NOW - 300, "ada", "loops")
+STOPPED = MarkerView(NOW - 300, "ops", "loops")
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"emergency_stop": STOPPED}, "EMERGENCY STOP by ada 5m ago: loops"),
+        ({"emergency_stop": STOPPED}, "EMERGENCY STOP by ops 5m ago: loops"),
         ({"emergency_stop": MarkerView(None, None, None)}, "EMERGENCY STOP ·"),
         ({"consumer": replace(LIVE, hold=HOLD)}, "QUOTA WAIT 1h 05m until 03:19"),
         (

@@ -23,7 +23,7 @@ from tests.tui.fixed import CADENCES, EMPTY, HOLD, LIVE, NOW, SNAPSHOT, FixedBac
 from tests.tui.support import settled, until
 
 SIZES = {"80x24": (80, 24), "120x36": (120, 36)}
-STOP = MarkerView(NOW - 300, "ada from 10.0.0.7", "it mails customers in a loop")
+STOP = MarkerView(NOW - 300, "ops from 10.0.0.7", "it mails customers in a loop")
 WAITING = replace(
     SNAPSHOT, running=(), consumer=replace(LIVE, hold=HOLD),
     cadences=tuple(
