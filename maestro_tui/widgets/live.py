@@ -68,7 +68,6 @@ class Live(Vertical):
             view = _view(snapshot, running.cadence)
             live = snapshot.consumer.word == "live"
             head.show([run_line(running, view, now, self.size.width, live)])
-            idle.show([line("  ", ("No output yet.", "muted"))])
         self._follow(self._log_of(running) if running else None)
 
     def _follow(self, path: str | None) -> None:
@@ -76,19 +75,22 @@ class Live(Vertical):
         if path != self._path:
             self._path = path
             self._unsettled = path is not None
-            self._put(None)
-        if self._unsettled and path is not None:
+            if path is None or not self._settle(path):
+                self._put(None if path is None else _raw(self._root / path))
+        elif self._unsettled and path is not None:
             self._settle(path)
 
-    def _settle(self, path: str) -> None:
+    def _settle(self, path: str) -> bool:
         """Once something is in it, a log is seen to be a transcript or not."""
         from maestro_core.observe.logfile_steps import is_stream_json
 
         file = self._root / path
         if not file.exists() or not file.stat().st_size:
-            return
+            return False
         self._unsettled = False
-        self._put(_steps(file) if is_stream_json(file) else _raw(file))
+        if transcript := is_stream_json(file):
+            self._put(_steps(file))
+        return transcript
 
     def _put(self, log: Widget | None) -> None:
         """That log in place of the last one; None = nothing runs. One after the other."""
