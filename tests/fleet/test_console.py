@@ -90,10 +90,10 @@ async def test_a_key_on_the_board_changes_the_fleet_and_comes_back_by_the_server
         await see(pilot, "on mini-1: pause memo")
         audit.record(
             scene.link,
-            {"verb": "resume", "targets": ["memo"], "ok": True, "actor": {"user": "ada"},
+            {"verb": "resume", "targets": ["memo"], "ok": True, "actor": {"user": "ops"},
              "host": "mini-2", "ts": iso(SystemClock().wall())},
         )  # fmt: skip
-        await see(pilot, "ada on mini-2: resume memo")
+        await see(pilot, "ops on mini-2: resume memo")
 
 
 async def test_a_dead_letter_is_retried_on_the_server(scene: Scene) -> None:

@@ -383,7 +383,7 @@ HOSTS = (
         mode="console",
         version=__version__,
         address="studio.local",
-        root="/Users/ada/atlas",
+        root="/Users/ops/atlas",
     ),
 )
 FLEET = FleetView(server="postgresql://ops@db.local:5432/atlas", here="mini-1", hosts=HOSTS)
