@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from maestro_core.migrate.move import Report
 
 SHOWN = 10
+EVERY = 5000
+"""Ticks from one line about the progress to the next."""
 _NAMES = {"inbox": "waiting", "dlq": "dead letters", "trash": "in the trash"}
 
 
@@ -110,6 +112,7 @@ def _migrate(layout: Layout, printer: Printer, arguments: argparse.Namespace) ->
         report = migrate(
             layout, link, "server" if to_server else "folders", dry_run=arguments.dry_run,
             policy=breaker_policy(load_settings(layout).consumer), host=host_of(bus_of(layout)),
+            tell=_Progress(printer).tell,
         )  # fmt: skip
     finally:
         link.close()
@@ -119,6 +122,20 @@ def _migrate(layout: Layout, printer: Printer, arguments: argparse.Namespace) ->
         _print(printer, report, dry_run=arguments.dry_run)
         _print_next(layout, printer, report)
     return 0 if report.whole else 1
+
+
+class _Progress:
+    """A line on stderr now and then: a hundred thousand ticks take minutes."""
+
+    def __init__(self, printer: Printer) -> None:
+        self._printer = printer
+        self._told = 0
+
+    def tell(self, report: Report) -> None:
+        done = sum(report.moved.values())
+        if done >= self._told + EVERY:
+            self._told = done
+            self._printer.note(f"{done:,} ticks moved so far")
 
 
 def _link(layout: Layout, arguments: argparse.Namespace, *, to_server: bool) -> Link:
