@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,12 @@ from maestro_core.layout import Layout
 # A busy machine is no fault of an example; in CI hypothesis also repeats the same examples.
 settings.register_profile("patient", settings(), deadline=None)
 settings.load_profile("patient")
+
+# Started by `nohup` or a script's `&`, this process ignores what its children are to obey.
+for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(_number) == signal.SIG_IGN:
+        restored = signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL
+        signal.signal(_number, restored)
 
 _FOREIGN = ("MAESTRO_", "AGENT_", "ANTHROPIC_", "CLAUDE_")
 

@@ -131,9 +131,16 @@ class WatchFeed:
                 batch = notify.watch(DEBOUNCE_MS, self._step_ms, CHECK_MS, self._closed)
                 changes = batch if isinstance(batch, set) else set()
                 self._tell(self._topics_of(changes))
-                touched = any(self._places.is_folder(path) for _, path in changes)
-                if (touched or not changes) and self._places.present() != armed:
+                if self._came_or_went(changes):
                     return
+                if not changes and self._places.present() != armed:
+                    return  # events may be lost, too
+
+    def _came_or_went(self, changes: Iterable[tuple[int, str]]) -> bool:
+        """Whether a watched folder did. One made again may have the inode of the one before."""
+        return any(
+            change != Change.modified and self._places.is_folder(path) for change, path in changes
+        )
 
     def _topics_of(self, changes: Iterable[tuple[int, str]]) -> set[Topic]:
         found: set[Topic] = set()

@@ -13,7 +13,7 @@ import pytest
 
 from maestro_core.errors import BusError
 from maestro_core.models import Tick
-from tests.fleet.kit import Fleet, Mini
+from tests.fleet.kit import LEASE, Fleet, Mini
 from tests.fleet.network import HERE, Cable, Unusable
 from tests.fleet.proxy import Line
 from tests.fleet.server import Database
@@ -55,10 +55,10 @@ class Ground:
 
     def host(
         self, name: str, line: Line | None = None, *, seconds: float = 0,
-        address: str = "127.0.0.1",
+        address: str = "127.0.0.1", lease: int = LEASE,
     ) -> Mini:  # fmt: skip
         url = self.database.server.url(self.database.name, line.port if line else None)
-        mini = Mini(self._folder / name, url.replace("127.0.0.1", address))
+        mini = Mini(self._folder / name, url.replace("127.0.0.1", address), lease=lease)
         for cadence in CADENCES:
             mini.cadence(
                 cadence, "ok", "say: {n}", seconds=seconds, repeat=max(1, int(seconds * 4))
@@ -105,7 +105,9 @@ def ground(database: Database, tmp_path: Path) -> Iterator[Ground]:
 
 def test_the_server_is_restarted_under_load(ground: Ground) -> None:
     ids = ground.enqueue(12)
-    with ground.host("one", seconds=0.5).daemon(), ground.host("two", seconds=0.5).daemon():
+    # a lease that no restart outlasts: a run whose lease is over is ended and begins again
+    one, two = (ground.host(name, seconds=0.5, lease=30) for name in ("one", "two"))
+    with one.daemon(), two.daemon():
         for done in (2, 6):
             ground.wait(lambda done=done: len(ground.witness.lines("end")) >= done, "some runs")  # type: ignore[misc]
             ground.database.server.stop(signal.SIGINT)
