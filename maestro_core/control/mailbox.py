@@ -129,20 +129,19 @@ class Mailbox:
             self._fs.rename(path, target)
         except FileNotFoundError:
             return
-        note = {
-            "at": iso(self._clock.wall()),
-            "from": f"control/{path.name}",
-            "reason": f"not an operator command: {reason}",
-        }
+        at, reason = iso(self._clock.wall()), f"not an operator command: {reason}"
+        note = {"at": at, "from": f"control/{path.name}", "reason": reason}
         beside = target.with_name(f"{target.name[:200]}.reason.json")
         files.replace(self._fs, self._layout.tmp, beside, _json(note))
         command_id = path.name.removesuffix(".json")
         if NAME.match(command_id) and not self._is_answered(command_id):
-            self._store(self._refusal(command_id, note))  # somebody may be waiting for it
+            self._store(refusal(command_id, at, reason))  # somebody may be waiting for it
 
-    def _refusal(self, command_id: str, note: dict[str, str]) -> Ack:
-        outcome = Outcome(command_id, False, note["reason"])
-        return Ack(id=command_id, ok=False, at=note["at"], by_pid=os.getpid(), outcomes=(outcome,))
+
+def refusal(command_id: str, at: str, reason: str) -> Ack:
+    """The answer to what was no command."""
+    outcome = Outcome(command_id, False, reason)
+    return Ack(id=command_id, ok=False, at=at, by_pid=os.getpid(), outcomes=(outcome,))
 
 
 def encode(document: Command | Ack) -> bytes:

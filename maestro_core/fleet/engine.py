@@ -23,8 +23,9 @@ from maestro_core.bus import codec
 from maestro_core.bus.index import Rank, unranked
 from maestro_core.clock import Clock, SystemClock, iso
 from maestro_core.errors import BadTick, BusError, ClaimLost
-from maestro_core.fleet import letters, rows
+from maestro_core.fleet import arrivals, letters, rows
 from maestro_core.fleet.connect import Link, Row
+from maestro_core.fleet.waiting import WaitingCount
 from maestro_core.models import ActResult, Claim, Failure, Receipt, Tick, TickView, Where
 
 LEASE = 120.0
@@ -113,6 +114,7 @@ class PostgresEngine:
         self._per_cadence = per_cadence
         self._number: int | None = None
         self._builder = QueryQueueBuilder()
+        self._count = WaitingCount(link, self.clock)
         self._waiting: dict[str, int] | None = None
         self._ready_at: float | None = None
         self._looked = False
@@ -132,7 +134,7 @@ class PostgresEngine:
         """Adds waiting ticks in one transaction. A receipt that is not fresh has the id of the
         live tick with the same dedupe key, or the tick's own, which is on the bus already."""
         new = [rows.new_row(self._dated(tick)) for tick in ticks]
-        receipts = self.link.run(lambda connection: letters.enqueue(connection, new))
+        receipts = self.link.run(lambda connection: arrivals.enqueue(connection, new))
         self._changed()
         return receipts
 
@@ -303,7 +305,7 @@ class PostgresEngine:
 
     def waiting(self) -> dict[str, int]:
         if self._waiting is None:
-            self._waiting = self.link.run(letters.waiting)
+            self._waiting = self._count.read()
         return dict(self._waiting)
 
     def ready_cadences(self) -> set[str]:

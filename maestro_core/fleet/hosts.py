@@ -173,5 +173,5 @@ def _beat(data: bytes | None) -> Beat | None:
     """None for a beat of a version that this program does not understand."""
     try:
         return None if data is None else msgspec.json.decode(bytes(data), type=Beat)
-    except msgspec.ValidationError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return None

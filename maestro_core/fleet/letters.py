@@ -12,71 +12,17 @@ import psycopg
 
 from maestro_core.bus import codec, twins
 from maestro_core.bus.revival import dead_again, revived
-from maestro_core.errors import BadTick, BusError, Refused
+from maestro_core.errors import BadTick, Refused
 from maestro_core.fleet import rows
+from maestro_core.fleet.arrivals import TRIES, holders_of
 from maestro_core.fleet.connect import Connection, Row
-from maestro_core.fleet.rows import COLUMNS, NewRow
-from maestro_core.models import ActResult, Receipt, Tick, TickView, Where
+from maestro_core.fleet.rows import COLUMNS
+from maestro_core.models import ActResult, Tick, TickView, Where
 
 Act = Callable[[Connection, list[str]], dict[str, str]]
 """Does it to those ids; the refusals, by id, in words."""
 
 BATCH = 500
-_TRIES = 5
-
-# ---- producers ------------------------------------------------------------------------------
-
-
-def enqueue(connection: Connection, new: list[NewRow], status: str = "queued") -> list[Receipt]:
-    """One transaction; see PostgresEngine.enqueue_many. With the status `failed` they come as
-    dead letters, whose dedupe keys stand in nobody's way."""
-    there: dict[str, Receipt] = {}
-    with connection.transaction():
-        left = {row.tick_id: row for row in new}
-        for _ in range(_TRIES if new else 0):
-            for tick_id in rows.insert(connection, list(left.values()), status):
-                del left[tick_id]
-                there[tick_id] = Receipt(tick_id, True)
-            if left:
-                there |= _taken(connection, left, keyed=status == "queued")
-                left = {one: row for one, row in left.items() if one not in there}
-            if not left:
-                break
-    if not left:
-        return [there[row.tick_id] for row in new]
-    raise BusError("too many producers at once for this millisecond", "try again")
-
-
-def _taken(connection: Connection, left: dict[str, NewRow], *, keyed: bool) -> dict[str, Receipt]:
-    """Those whose dedupe key (where keys count) or id is on the bus already."""
-    keys = {row.dedupe_key for row in left.values() if keyed and row.dedupe_key is not None}
-    holders = _holders(connection, list(keys))
-    found = connection.execute(
-        "SELECT headers ->> 'id' AS id FROM pgqueuer WHERE headers ->> 'id' = ANY($1)"
-        " AND headers ? 'id'",
-        (list(left),),
-    ).fetchall()
-    known = {row["id"]: Receipt(row["id"], False) for row in found}
-    held = {
-        one: Receipt(holders[row.dedupe_key], False)
-        for one, row in left.items()
-        if row.dedupe_key is not None and row.dedupe_key in holders
-    }
-    return known | held
-
-
-def _holders(connection: Connection, keys: list[str]) -> dict[str, str]:
-    """Dedupe keys of waiting and running ticks -> their ids."""
-    if not keys:
-        return {}
-    found = connection.execute(
-        "SELECT dedupe_key, headers ->> 'id' AS id FROM pgqueuer"
-        " WHERE dedupe_key = ANY($1) AND status = ANY (ARRAY['queued'::pgqueuer_status,"
-        " 'picked'::pgqueuer_status]) AND dedupe_key IS NOT NULL",
-        (keys,),
-    ).fetchall()
-    return {row["dedupe_key"]: row["id"] for row in found}
-
 
 # ---- what is where --------------------------------------------------------------------------
 
@@ -93,13 +39,6 @@ def counts(connection: Connection) -> dict[Where | str, int]:
         " (SELECT count(*) FROM maestro_quarantine) AS quarantine"
     ).fetchall()
     return found | other
-
-
-def waiting(connection: Connection) -> dict[str, int]:
-    found = connection.execute(
-        "SELECT entrypoint, count(*) AS n FROM pgqueuer WHERE status = 'queued' GROUP BY entrypoint"
-    )
-    return {row["entrypoint"]: row["n"] for row in found}
 
 
 def ready_cadences(connection: Connection, per_cadence: int) -> set[str]:
@@ -194,12 +133,12 @@ def in_batches(connection: Connection, act: Act, ids: Sequence[str]) -> list[Act
 
 def _tried(connection: Connection, act: Act, batch: list[str]) -> dict[str, str]:
     """Once more when a producer took an id or a key between the look and the act."""
-    for attempt in range(_TRIES):
+    for attempt in range(TRIES):
         try:
             with connection.transaction():
                 return act(connection, batch)
         except (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected):
-            if attempt == _TRIES - 1:
+            if attempt == TRIES - 1:
                 raise
     return {}
 
@@ -223,7 +162,7 @@ def retry(connection: Connection, ids: list[str]) -> dict[str, str]:
     there = _locked(connection, ids, "dlq")
     refused = _absent(ids, there, "dlq")
     keys = [row["dedupe_key"] for row in there.values() if row["dedupe_key"] is not None]
-    holders = _holders(connection, keys)
+    holders = holders_of(connection, keys)
     moved: list[tuple[Row, Tick]] = []
     for tick_id in ids:
         if (row := there.get(tick_id)) is None:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import msgspec
 
+from maestro_core.clock import iso
 from maestro_core.control.commands import Ack, Command
-from maestro_core.fleet.connect import Link
+from maestro_core.control.mailbox import decode, refusal
+from maestro_core.fleet.connect import Link, Row
 
 _AT_ONCE = 64
 
@@ -21,14 +23,23 @@ class FleetMailbox:
         self._host = host
 
     def pending(self) -> list[Command]:
-        """Commands for this host that have no outcome yet, oldest first."""
+        """Commands for this host that have no outcome yet, oldest first. What is none, or one
+        of a newer program, is answered with a refusal."""
         found = self._link.rows(
-            "SELECT document FROM maestro_commands WHERE host = $1 AND ack IS NULL"
+            "SELECT id, document FROM maestro_commands WHERE host = $1 AND ack IS NULL"
             " ORDER BY at, id LIMIT $2",
             self._host,
             _AT_ONCE,
         )
-        return [msgspec.json.decode(bytes(row["document"]), type=Command) for row in found]
+        return [one for row in found if (one := self._command(row)) is not None]
+
+    def _command(self, row: Row) -> Command | None:
+        try:
+            return decode(f"{row['id']}.json", bytes(row["document"]))
+        except ValueError as error:
+            reason = f"not an operator command of this version: {error}"
+            self.acknowledge(refusal(row["id"], iso(self._link.now()), reason))
+            return None
 
     def acknowledge(self, ack: Ack) -> None:
         """Store the outcome; a second one for the same command changes nothing."""

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from maestro_core.bus import codec, twins
 from maestro_core.errors import BadTick, Refused, UsageError
-from maestro_core.fleet import letters, rows
+from maestro_core.fleet import arrivals, letters, rows
 from maestro_core.fleet.connect import Connection, Link
 from maestro_core.models import Tick
 
@@ -158,7 +158,7 @@ def _give_back(connection: Connection, move: str, shelf: Shelf, parcels: Sequenc
 
 def _to_wait(connection: Connection, parcels: Sequence[Parcel]) -> Refusals:
     new, refused = _rows(parcels)
-    for row, receipt in zip(new, letters.enqueue(connection, new), strict=True):
+    for row, receipt in zip(new, arrivals.enqueue(connection, new), strict=True):
         if not receipt.fresh:
             same_id = receipt.id == row.tick_id
             refused[row.tick_id] = (
@@ -172,13 +172,13 @@ def _to_dead(connection: Connection, parcels: Sequence[Parcel]) -> Refusals:
     """A letter whose id is taken there gets another one, as everywhere."""
     new, refused = _rows(parcels)
     ids = {row.tick_id: row.tick_id for row in new}
-    receipts = letters.enqueue(connection, new, "failed")
+    receipts = arrivals.enqueue(connection, new, "failed")
     taken = {one.id for one in receipts if not one.fresh}
     for parcel in parcels:
         if parcel.tick.id in taken:
             other = twins.namesake(parcel.tick, codec.encode(parcel.tick).decode())
             ids[parcel.tick.id] = other.id
-            [receipt] = letters.enqueue(connection, [rows.new_row(other)], "failed")
+            [receipt] = arrivals.enqueue(connection, [rows.new_row(other)], "failed")
             if not receipt.fresh:
                 refused[parcel.tick.id] = f"{other.id} is on the server already"
     came = [one for one in parcels if one.tick.id not in refused]

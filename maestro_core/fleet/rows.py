@@ -7,6 +7,7 @@ the column `attempts` counts the claims that ended, and a picked row is one clai
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, NamedTuple
 
 from maestro_core.bus import codec
@@ -21,6 +22,9 @@ _LATEST = ((1 << 63) - 1) // PER_MILLISECOND - 1
 
 COLUMNS = "id, priority, entrypoint, status::text AS status, attempts, payload, headers, " \
     "queue_manager_id, extract(epoch FROM updated)::float8 AS since"  # fmt: skip
+
+LONGEST_KEY = 512
+"""Characters of a dedupe key that stand in its column: an index row holds some 2,700 bytes."""
 
 WHERES: dict[str, Where] = {"queued": "inbox", "picked": "claimed", "failed": "dlq"}
 STATUS: dict[Where, str] = {where: status for status, where in WHERES.items()}
@@ -51,9 +55,16 @@ def new_row(tick: Tick) -> NewRow:
     micros = round(key.at * 1e6)
     base = min(max(micros // 1000, 0), _LATEST) * PER_MILLISECOND
     return NewRow(
-        base, micros, tick.id, tick.cadence, tick.priority, key.ready_at, tick.dedupe_key, data,
-        tick.attempts,
+        base, micros, tick.id, tick.cadence, tick.priority, key.ready_at,
+        _key_column(tick.dedupe_key), data, tick.attempts,
     )  # fmt: skip
+
+
+def _key_column(key: str | None) -> str | None:
+    """A dedupe key as the server can compare it: any text is one, and the tick keeps it whole."""
+    if key is None or (len(key) <= LONGEST_KEY and "\0" not in key):
+        return key
+    return "sha256:" + hashlib.sha256(key.encode()).hexdigest()
 
 
 def tick_of(row: Row) -> Tick:

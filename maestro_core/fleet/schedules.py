@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 
-from maestro_core.fleet import letters, rows
+from maestro_core.fleet import arrivals, rows
 from maestro_core.fleet.connect import Connection
 from maestro_core.fleet.engine import PostgresEngine
 from maestro_core.fleet.gates import FLEET
@@ -44,7 +44,7 @@ class FleetOutlet:
             with connection.transaction():
                 if not _advanced(connection, tick):
                     return Receipt(tick.id, False)
-                [receipt] = letters.enqueue(connection, [new])
+                [receipt] = arrivals.enqueue(connection, [new])
                 return receipt
 
         return self._engine.link.run(work)

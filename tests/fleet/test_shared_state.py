@@ -78,3 +78,22 @@ def test_a_command_reaches_its_host_and_is_answered_once(database: Database) -> 
     ack = other.ack_of("c1")
     assert ack is not None
     assert ack.ok
+
+
+def test_a_command_of_a_newer_program_is_refused_and_keeps_no_other_waiting(
+    database: Database,
+) -> None:
+    link = database.link()
+    box, actor = FleetMailbox(link, "one"), Actor("ops", "cli")
+    for name, document in (("a", b'{"id": "a", "verb": "dance"}'), ("b", b"\xff")):
+        link.execute(
+            "INSERT INTO maestro_commands (id, host, document) VALUES ($1, 'one', $2)",
+            name,
+            document,
+        )
+    box.send(Command(id="c", verb="cancel", targets=("r",), at="2026-01-01T00:00:00Z", actor=actor))
+    assert [one.id for one in box.pending()] == ["c"]
+    refused = box.ack_of("a")
+    assert refused is not None
+    assert (refused.ok, "of this version" in refused.outcomes[0].detail) == (False, True)
+    assert [one.id for one in box.pending()] == ["c"]
