@@ -15,7 +15,7 @@ import psycopg
 
 from maestro_core.bus.feed import ManualFeed, Topic
 from maestro_core.clock import Clock
-from maestro_core.fleet.connect import Link, Target
+from maestro_core.fleet.connect import Connection, Link, Target
 
 TOPICS: dict[str, frozenset[Topic]] = {
     "queue": cast("frozenset[Topic]", frozenset({"inbox", "claimed", "dlq"})),
@@ -77,13 +77,16 @@ class Listener:
             self._tell(*everything)
             looks = 0
             while not self._ended.is_set():
-                for note in connection.notifies(timeout=_LOOK, stop_after=1):
-                    self._hint(self._topics.get(note.payload))
+                self._hear(connection)
                 looks += 1
                 if looks % _PROBE_EVERY == 0:
                     connection.execute("SELECT 1")
 
-    def _hint(self, topics: frozenset[Topic] | None) -> None:
+    def _hear(self, connection: Connection) -> None:
+        """Tell of the first hint and of all that came with it: the rest of a quiet time waits in
+        the connection and is told at once after it, so that no hint is older than that."""
+        notes = connection.notifies(timeout=_LOOK, stop_after=1)
+        topics = {topic for note in notes for topic in self._topics.get(note.payload, ())}
         if topics:
             self._tell(*topics)
             if self._quiet:

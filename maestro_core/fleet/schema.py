@@ -115,7 +115,7 @@ BEGIN
 END $$;
 CREATE TRIGGER maestro_tell_queue AFTER INSERT OR UPDATE OF status, priority, execute_after
     OR DELETE ON pgqueuer
-    FOR EACH STATEMENT EXECUTE FUNCTION maestro_tell('queue');
+    FOR EACH ROW EXECUTE FUNCTION maestro_tell('queue');
 CREATE TRIGGER maestro_tell_gates AFTER INSERT OR UPDATE OR DELETE ON maestro_gates
     FOR EACH STATEMENT EXECUTE FUNCTION maestro_tell('gates');
 CREATE TRIGGER maestro_tell_hosts AFTER INSERT OR UPDATE OR DELETE ON maestro_hosts

@@ -7,12 +7,13 @@ import signal
 
 import pytest
 
+from maestro_core.bus.feed import ManualFeed
 from maestro_core.clock import SystemClock
 from maestro_core.errors import BusError, ReadOnly, SettingsError
 from maestro_core.fleet import audit, schema
 from maestro_core.fleet.connect import Link, parse
 from maestro_core.fleet.engine import PostgresEngine
-from maestro_core.fleet.feed import FleetFeed
+from maestro_core.fleet.feed import FleetFeed, Listener
 from maestro_core.fleet.hosts import TAIL_LIMIT, Hosts
 from maestro_core.models import Tick
 from tests.fleet.server import Database
@@ -46,6 +47,34 @@ def _counted(engine: PostgresEngine) -> bool:
         return engine.counts()["inbox"] == 1
     except BusError:
         return False
+
+
+def test_hints_that_come_faster_than_they_are_told_are_told_together_and_none_late(
+    database: Database,
+) -> None:
+    """A busy queue must not keep the emergency stop from a screen."""
+    feed = ManualFeed()
+    listener = Listener(database.target(), SystemClock(), feed.tell, quiet=0.5)
+    link = database.link()
+    try:
+        assert "estop" in feed.wait(30), "everything once, after connecting"
+        for _ in range(60):
+            link.execute("SELECT pg_notify('maestro_bus', 'queue')")
+        link.execute("SELECT pg_notify('maestro_bus', 'gates')")
+        wait_until(lambda: "estop" in feed.wait(0.1), 10, "what came after the flood")
+    finally:
+        listener.close()
+        feed.close()
+
+
+def test_a_look_for_ticks_that_finds_none_tells_nobody(database: Database) -> None:
+    """Else the consumers of an idle fleet would wake each other without end."""
+    engine = PostgresEngine(database.link(), host="one")
+    engine.enqueue(Tick(id="later", cadence="memo", not_before="2999-01-01T00:00:00.000Z"))
+    with database.link().connect() as connection:
+        connection.execute("LISTEN maestro_bus")
+        assert engine.claim(held=lambda _: False) is None
+        assert list(connection.notifies(timeout=0.2)) == []
 
 
 def test_a_host_tells_what_it_can_run_and_the_end_of_its_output(database: Database) -> None:
