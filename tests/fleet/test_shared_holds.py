@@ -69,8 +69,8 @@ def test_a_due_time_is_enqueued_once_over_the_fleet(fleet: Fleet) -> None:
     with minis[0].daemon(), minis[1].daemon(), minis[2].daemon():
         sql = "SELECT job_id FROM pgqueuer_log WHERE status = 'successful'"
         wait_until(lambda: fleet.rows(sql), 100, "the first due time")
-        wait_until(
-            lambda: sum(len(one.stages("beat")) for one in minis) >= 3, 20, "all to have looked"
+        wait_until(  # at the next minute, where the first one struck while some still started
+            lambda: sum(len(one.stages("beat")) for one in minis) >= 3, 80, "all to have looked"
         )
     made = [line for mini in minis for line in mini.journal() if line["stage"] == "scheduled"]
     ids = {line["id"] for line in made}
