@@ -14,8 +14,9 @@ from typing import Any, ClassVar
 from textual.binding import BindingType
 from textual.driver import Driver
 
-from maestro_core.bus.feed import Topic
+from maestro_core.errors import BusAway
 from maestro_core.layout import Layout
+from maestro_core.observe.snapshot import Snapshot
 from maestro_core.roots import listed_roots
 from maestro_core.web import VARIABLE
 from maestro_tui import acts
@@ -141,7 +142,7 @@ class MaestroApp(AgentsApp):
                 front.changed(message.topics)
         if "settings" in message.topics and not first:
             self.in_thread("masks", self._mask_anew, where="reading the secrets to mask")
-        self._start_again(message.topics)
+        self._start_again(message)
         if first:
             self.call_after_refresh(self._shown_first)
         else:
@@ -168,16 +169,21 @@ class MaestroApp(AgentsApp):
         self.consumer = ConsumerThread(self.home.make_consumer, self.post_message)
         self.consumer.start()
 
-    def _start_again(self, topics: frozenset[Topic]) -> None:
-        """A consumer that refused its settings is tried again when they were changed."""
+    def _start_again(self, message: SnapshotArrived) -> None:
+        """A consumer that refused its settings is tried again when they were changed, one that
+        did not reach its server when the server is there."""
         if (
             self._consume
             and self.at_home
             and self._consumer_trouble
             and self.consumer is None
-            and "settings" in topics
+            and ("settings" in message.topics or self._server_is_back(message.snapshot))
         ):
             self._start_consumer()
+
+    def _server_is_back(self, snapshot: Snapshot) -> bool:
+        fleet = snapshot.fleet
+        return self._consumer_was_cut and fleet is not None and fleet.away is None
 
     def on_consumer_elsewhere(self, message: ConsumerElsewhere) -> None:
         self.consumer, self._consume = None, False
@@ -185,6 +191,7 @@ class MaestroApp(AgentsApp):
 
     def on_consumer_ended(self, message: ConsumerEnded) -> None:
         self.consumer = None
+        self._consumer_was_cut = isinstance(message.error, BusAway)
         if message.error is not None:
             self._consumer_trouble = f"the consumer in this console stopped: {message.error}"
             self.post_message(WorkerFailed("the consumer stopped", message.error))

@@ -55,6 +55,7 @@ class BaseApp(WiredApp):
         self._frozen_at: float | None = None
         self._trouble: str | None = None
         self._consumer_trouble: str | None = None
+        self._consumer_was_cut = False
 
     @property
     def now(self) -> float:

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from maestro_core.clock import Clock, iso
+from maestro_core.errors import BusAway
 from maestro_core.fleet import audit, letters, rows, schema
 from maestro_core.fleet.connect import Link
 from maestro_core.fleet_view import history, queries
@@ -184,11 +185,12 @@ class FleetReads:
         contains: str | None = None, operators: bool = True,
     ) -> JournalPage:  # fmt: skip
         """This root's own journal, each entry with its `host`; operators' acts of the whole
-        fleet, at the server's time. What stands only in this root's operators.jsonl comes too."""
+        fleet, at the server's time. What stands only in this root's operators.jsonl comes too,
+        and stands alone while the server is away."""
         own = (self._named(entry) for entry in backwards(self._layout, operators=False))
         sources: list[Iterator[Entry | None]] = [own]
         if operators:
-            acts = list(self._acts(limit))
+            acts = self._known_acts(limit)
             known = {_act(entry) for entry in acts}
             here = (entry for entry in backwards(self._layout, operators=True, journal=False)
                     if entry is None or _act(entry) not in known)  # fmt: skip
@@ -198,6 +200,12 @@ class FleetReads:
 
     def _named(self, entry: Entry | None) -> Entry | None:
         return None if entry is None else {"host": self._here} | entry
+
+    def _known_acts(self, limit: int) -> list[Entry]:
+        try:
+            return list(self._acts(limit))
+        except BusAway:
+            return []  # this root's own must be readable then above all
 
     def _acts(self, limit: int) -> Iterator[Entry]:
         """Of the fleet's audit, newest first."""

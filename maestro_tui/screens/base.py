@@ -10,6 +10,7 @@ from typing import ClassVar, Generic, TypeVar
 from rich.text import Text
 from textual.widget import Widget
 
+from maestro_core.errors import BusAway
 from maestro_tui.messages import RowsRead
 from maestro_tui.presentation.cells import line
 from maestro_tui.query import Fields, Query
@@ -98,6 +99,8 @@ class ListScreen(ConsoleScreen, Generic[Row]):
         began = time.monotonic()
         try:
             rows = self.read_rows()
+        except BusAway:
+            return  # the strip says so; what was read before stays, and hints come with its return
         finally:
             self._reading = False
         self.post_message(RowsRead(self.NAME, ticket, rows, time.monotonic() - began))

@@ -20,8 +20,9 @@ from maestro_core.fleet.gates import FLEET, FleetCircuits
 from maestro_core.fleet.markers import FleetMarkers
 from maestro_core.fleet.shared_gates import SharedHolds
 from maestro_core.fleet_view.parts import FleetParts
-from maestro_core.fleet_view.reads import ssh_command
+from maestro_core.fleet_view.reads import FleetReads, ssh_command
 from maestro_core.journal import Journal
+from maestro_core.layout import Layout
 from maestro_core.models import Hold, Tick
 from maestro_core.observe.explain import explain
 from maestro_core.observe.find_run import find_run
@@ -293,6 +294,15 @@ def test_the_journal_is_this_roots_own_with_the_acts_of_the_whole_fleet(scene: S
     assert entries[1]["ts"] == iso(scene.clock.wall()), "the server's time, not that of who acted"
     assert entries[1]["login"] == "maestro"
     assert scene.reads().journal(limit=10, operators=False).entries == entries[:1]
+
+
+def test_while_the_server_is_away_this_roots_own_journal_is_still_there(tmp_path: Path) -> None:
+    clock, layout = FakeClock(), Layout(tmp_path / "atlas")
+    layout.bus.mkdir(parents=True)
+    Journal(layout, clock).write("error", "lease_runs_out")
+    nowhere = Link(parse("postgresql://maestro@127.0.0.1:1/bus", {}), clock)
+    reads = FleetReads(layout, nowhere, clock, here=HERE, lease=LEASE)
+    assert [one["stage"] for one in reads.journal(limit=10).entries] == ["lease_runs_out"]
 
 
 def test_the_end_of_another_hosts_output_is_read_with_the_command_for_all_of_it(

@@ -4,7 +4,8 @@ from the screen."""
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ import pytest
 from msgspec.structs import replace
 from textual.pilot import Pilot
 
+from maestro_core.errors import BusAway
 from maestro_core.models import RunRow
 from maestro_core.observe.explain import explain
 from maestro_core.observe.reads import PublishedTail
 from maestro_core.observe.snapshot import CountsView, Snapshot
 from maestro_tui.app import MaestroApp
+from maestro_tui.messages import SnapshotArrived
 from maestro_tui.mirror import Mirror, Mirrors
 from maestro_tui.presentation.board import Cadence, fields
 from maestro_tui.presentation.hosts import fleet_words
@@ -202,3 +205,72 @@ def test_mirrors_are_removed_at_the_end() -> None:
     assert mirror.path.stat().st_mode & 0o077 == 0
     mirrors.close()
     assert not mirror.path.exists()
+
+
+@pytest.mark.anyio
+async def test_a_list_that_the_server_cannot_give_is_no_toast_after_the_other() -> None:
+    backend = Cut(FLEET_SNAPSHOT)
+    async with console(backend) as (app, pilot):
+        await pilot.press("3")
+        await see(pilot, "no invoices here")
+        backend.cut = True
+        screen: Any = app.front()
+        for _ in range(3):
+            asked = backend.asked
+            screen.reload()
+            await until(pilot, lambda asked=asked: backend.asked > asked, "another look")
+        await settled(pilot)
+        assert "no invoices here" in shown(app)
+        assert (said(app), backend.written) == ([], [])
+
+
+@pytest.mark.anyio
+async def test_the_consumer_of_a_console_begins_when_its_server_is_there() -> None:
+    backend = Cut(AWAY)
+    backend.cut = True
+    async with console(backend, consume=True) as (app, pilot):
+        await see(pilot, "the consumer in this console stopped")
+        await settled(pilot)
+        made = backend.made
+        app.post_message(SnapshotArrived(AWAY, frozenset({"consumer"})))
+        await settled(pilot)
+        assert backend.made == made, "the server is still away"
+        backend.cut = False
+        app.post_message(SnapshotArrived(FLEET_SNAPSHOT, frozenset({"consumer"})))
+        await until(pilot, lambda: backend.made > made, "a consumer")
+        await gone(pilot, "the consumer in this console stopped")
+
+
+class Cut(FixedBackend):
+    """Its server is away where `cut` says so."""
+
+    cut = False
+    asked = made = 0
+
+    def runs(self, limit: int) -> Sequence[RunRow]:
+        self.asked += 1
+        self._reach()
+        return super().runs(limit)
+
+    def make_consumer(self) -> Any:
+        self.made += 1
+        self._reach()
+        return Idle()
+
+    def _reach(self) -> None:
+        if self.cut:
+            raise BusAway("the bus cannot be reached")
+
+
+class Idle:
+    """A consumer with nothing to do."""
+
+    def __init__(self) -> None:
+        self._ended = threading.Event()
+
+    def run(self) -> int:
+        self._ended.wait(60)
+        return 0
+
+    def stop(self) -> None:
+        self._ended.set()
