@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         return 0
     for line in _lines(snapshot):
         printer.line(line)
-    if snapshot.cadences:
+    if snapshot.cadences and not _in_the_dark(snapshot):
         printer.line()
         printer.table(*cadence_rows(snapshot))
     for problem in snapshot.problems:
@@ -67,6 +67,12 @@ def _read(reader: SnapshotReader) -> Snapshot:
     return snapshot
 
 
+def _in_the_dark(snapshot: Snapshot) -> bool:
+    """Whether the server of the fleet was never heard: then no count is true, not even 0."""
+    fleet = snapshot.fleet
+    return fleet is not None and fleet.away is not None and fleet.seen_at is None
+
+
 def _lines(snapshot: Snapshot) -> Iterator[str]:
     now = snapshot.at
     yield f"agent      {snapshot.agent}  ({snapshot.root})"
@@ -78,6 +84,11 @@ def _lines(snapshot: Snapshot) -> Iterator[str]:
         yield f"TROUBLE    {snapshot.consumer.trouble}"
     if snapshot.fleet is not None:
         yield from _fleet_lines(snapshot.fleet, now)
+    if not _in_the_dark(snapshot):
+        yield from _state_lines(snapshot, now)
+
+
+def _state_lines(snapshot: Snapshot, now: float) -> Iterator[str]:
     if (stop := snapshot.emergency_stop) is not None:
         yield f"EMERGENCY STOP  {marker_line(stop, now)}; lift it with: maestro-tui estop --clear"
     if (hold := snapshot.consumer.hold) is not None:
@@ -96,7 +107,11 @@ def _lines(snapshot: Snapshot) -> Iterator[str]:
 def _fleet_lines(fleet: FleetView, now: float) -> Iterator[str]:
     counted = Counter(one.word for one in fleet.hosts)
     words = ", ".join(f"{count} {word}" for word, count in counted.most_common())
-    yield f"fleet      {plural(len(fleet.hosts), 'host')} ({words or 'none yet'}) on {fleet.server}"
+    if fleet.away is not None and fleet.seen_at is None:
+        yield f"fleet      on {fleet.server}"
+    else:
+        many = plural(len(fleet.hosts), "host")
+        yield f"fleet      {many} ({words or 'none yet'}) on {fleet.server}"
     if fleet.away is not None:
         seen = f"as of {age(fleet.seen_at, now)}" if fleet.seen_at else "nothing is known"
         yield f"STALE      {seen}: {fleet.away}"

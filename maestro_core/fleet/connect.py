@@ -46,6 +46,17 @@ WHERE current_setting('synchronous_commit') = 'off'
 """
 """A server that may forget what it has acknowledged would run ticks twice, or never."""
 
+_BACK_BY_THEMSELVES = "consumers finish what runs, claim nothing, and come back by themselves"
+_LET_IN = "the password comes from PGPASSWORD or a pgpass file (chmod 600): see that it is right"
+_REFUSALS = (
+    ("no password supplied", _LET_IN),
+    ("password authentication failed", _LET_IN),
+    ("no pg_hba.conf entry", "the server's pg_hba.conf has to let this user in from here"),
+    ("does not exist", "look at the database and the user in the address of the bus"),
+)
+"""What libpq says of a server that is there and does not let us in, and what helps. It has no
+code for it; in another language than English the general words stand."""
+
 
 class Target(Struct, frozen=True):
     """Where the server is. Its text forms never hold the password."""
@@ -224,10 +235,9 @@ class Link:
         return text.replace(str(password), "***") if password else text
 
     def _away(self) -> BusAway:
-        return BusAway(
-            f"the bus at {self.target.shown} cannot be reached: {self.trouble}",
-            "consumers finish what runs, claim nothing, and come back by themselves",
-        )
+        said = self.trouble or ""
+        hint = next((help_ for words, help_ in _REFUSALS if words in said), _BACK_BY_THEMSELVES)
+        return BusAway(f"the bus at {self.target.shown} cannot be reached: {said}", hint)
 
     def _explained(self, error: psycopg.Error, connection: Connection) -> BusError | ReadOnly:
         said = self.words(error)

@@ -153,7 +153,9 @@ class SnapshotReader:
         configured = self._parts.settings.cadences.get(name)
         if configured is not None:
             return configured.mode
-        return "elsewhere" if self._parts.announced.get(name) else "unregistered"
+        if self._parts.fleet() is None or name in self._parts.prompts:
+            return "unregistered"
+        return "elsewhere"  # or nowhere: its hosts say
 
     def _cadence(
         self,

@@ -57,7 +57,7 @@ class CadenceView(Struct, frozen=True, kw_only=True):
 
     name: str
     mode: str
-    """inline | guarded | escalate | unregistered"""
+    """inline | guarded | escalate | unregistered | elsewhere (of a fleet: other hosts, if any)"""
     state: CadenceWord = "closed"
     failures: int = 0
     threshold: int = 3

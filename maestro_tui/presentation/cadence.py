@@ -110,6 +110,8 @@ def _paused(view: CadenceView, now: float) -> str:
 def _what_is_next(view: CadenceView, now: float, waits: Waits) -> Countdown:
     if view.mode == "unregistered" and not view.prompt_exists:
         return Countdown(None, "warn", "its ticks go to the dead letters")
+    if view.mode == "elsewhere" and not view.prompt_exists:
+        return Countdown(None, "warn", "no host can run it")
     if view.waiting:
         return Countdown(None, waits.style, waits.text)
     if view.next_due is None:

@@ -23,6 +23,7 @@ MAYBE_RUNNING = Look("◌", "running?", "warn")
 IDLE = Look("○", "idle", "muted")
 WAITING = Look("◦", "waiting", "text")
 NO_PROMPT = Look("△", "no prompt", "warn")
+NO_HOST = Look("△", "no host", "warn")
 
 STATES: dict[str, Look] = {
     "closed": IDLE,
@@ -93,6 +94,8 @@ def cadence_look(view: CadenceView, consumer: ConsumerView) -> Look:
         return HOLDS.get(consumer.hold.kind, STATES["quota"])
     if view.state != "closed":
         return STATES[view.state]
+    if not view.prompt_exists and view.mode == "elsewhere":
+        return NO_HOST
     if not view.prompt_exists and view.mode in ("escalate", "unregistered"):
         return NO_PROMPT
     return WAITING if view.waiting else IDLE

@@ -67,6 +67,14 @@ def test_the_doctor_looks_at_the_server(fleet: Fleet, desk: Mini) -> None:
     assert said().startswith("skip")
 
 
+def test_a_status_without_the_server_counts_nothing(desk: Mini) -> None:
+    desk.cadence("memo")
+    desk.env["MAESTRO_BUS"] = "postgresql://127.0.0.1:1/none"
+    said = desk.cli("status")
+    assert "STALE      nothing is known" in said
+    assert not any(word in said for word in ("waiting", "0 hosts", "closed", "cost today"))
+
+
 def test_acts_need_no_consumer(fleet: Fleet, desk: Mini) -> None:
     made = desk.attempt("enqueue", "memo", "--dedupe-key", "k", "--priority", "2")
     tick_id = made.stdout.strip()

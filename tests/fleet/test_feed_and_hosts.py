@@ -137,3 +137,11 @@ def test_a_password_is_never_shown(url: str) -> None:
             link.rows("SELECT 1")
         said += [str(away.value), repr(away.value.__cause__), str(link.trouble)]
     assert not [one for one in said if "geheim" in one]
+
+
+def test_a_server_that_does_not_let_us_in_is_told_with_what_helps(database: Database) -> None:
+    nowhere = parse(database.url.replace(database.name, "no_such_database"), {})
+    with pytest.raises(BusError) as caught:
+        Link(nowhere, SystemClock()).rows("SELECT 1")
+    assert 'database "no_such_database" does not exist' in caught.value.message
+    assert caught.value.hint == "look at the database and the user in the address of the bus"
