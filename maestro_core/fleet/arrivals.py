@@ -14,13 +14,16 @@ from maestro_core.fleet.rows import NewRow
 from maestro_core.models import Receipt
 
 TRIES = 10
+_TURNS = 64
+_PATIENCE = 100
+"""Tries of a producer: those that come anew do not wait for their turn the first time."""
 
 
 def enqueue(connection: Connection, new: list[NewRow], status: str = "queued") -> list[Receipt]:
     """One transaction; see PostgresEngine.enqueue_many. With the status `failed` they come as
     dead letters, whose dedupe keys stand in nobody's way."""
-    turns = sorted({row.base for row in new})
-    for attempt in range(TRIES):
+    turns = sorted({row.base // rows.PER_MILLISECOND % _TURNS for row in new})
+    for attempt in range(_PATIENCE):
         try:
             with connection.transaction():
                 if attempt:  # somebody else is at the same milliseconds: one after the other
