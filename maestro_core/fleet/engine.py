@@ -61,6 +61,18 @@ WITH mine AS (
 SELECT id FROM mine
 """
 
+_UNCLAIM = """
+WITH mine AS (
+    UPDATE pgqueuer SET status = 'queued', updated = now(), queue_manager_id = NULL, slot = NULL
+    WHERE queue_manager_id = ANY($1::uuid[]) AND status = 'picked'
+    RETURNING id, entrypoint, priority
+), logged AS (
+    INSERT INTO pgqueuer_log (job_id, status, entrypoint, priority)
+    SELECT id, 'queued', entrypoint, priority FROM mine
+)
+SELECT id FROM mine
+"""
+
 _OWNER = "('x' || left(queue_manager_id::text, 8))::bit(32)::int"
 """The number of the consumer that made a claim: the first 32 bits of the claim's token."""
 
@@ -121,6 +133,8 @@ class PostgresEngine:
         self._adopted: dict[str, Claim] = {}
         self._rejected: list[tuple[str, str]] = []
         self._doubtful: set[str] = set()
+        self._unanswered: dict[uuid.UUID, float] = {}
+        """Tokens of claims whose answer was lost, and until when they are looked for (steady)."""
 
     # ---- producers -----------------------------------------------------------------------
 
@@ -158,6 +172,7 @@ class PostgresEngine:
         def may_run(cadence: str) -> bool:
             return self._runs_here(cadence) and not held(cadence)
 
+        self._give_back_unanswered()
         if self._waiting is not None and not any(map(may_run, self._waiting)):
             return None  # as of the last look: most passes find nothing, and then ask nothing
         while True:
@@ -180,11 +195,12 @@ class PostgresEngine:
 
     def _dequeue(self, cadences: list[str]) -> Row | None:
         """PgQueuer's own claim of one job of these cadences."""
+        token = self._new_token()
         query = self._builder.build_dequeue_query(
             batch_size=1,
             entrypoints=[QueueEntrypoint(one) for one in cadences],
             concurrency_limits=[self._per_cadence] * len(cadences),
-            queue_manager_id=QueueManagerId(self._new_token()),
+            queue_manager_id=QueueManagerId(token),
             global_concurrency_limit=None,
             heartbeat_timeout=_NEVER,
         )
@@ -196,12 +212,21 @@ class PostgresEngine:
                     error.__cause__,
                     psycopg.errors.UniqueViolation | psycopg.errors.DeadlockDetected,
                 ):
+                    self._unanswered[token] = self.clock.steady() + (self.lease or LEASE)
                     raise
                 continue
             if not found:
                 return None
             return found[0] | {"since": found[0]["updated"].timestamp()}
         return None
+
+    def _give_back_unanswered(self) -> None:
+        """Claims whose answer was lost on the way may have been made, and even be made later:
+        nobody works on them, and their attempts are not spent. After a lease others see to them."""
+        now = self.clock.steady()
+        self._unanswered = {one: end for one, end in self._unanswered.items() if end > now}
+        if self._unanswered and self.link.rows(_UNCLAIM, list(self._unanswered)):
+            self._changed()
 
     def complete(self, claim: Claim) -> None:
         self._settle(claim, "successful", None)

@@ -106,6 +106,8 @@ class Agent:
         finally:
             if process.poll() is None:
                 process.terminate()
+            elif process.returncode > 0:
+                print(process.stdout.read() if process.stdout else "")  # why a test may fail
             try:
                 process.communicate(timeout=30)
             except subprocess.TimeoutExpired:

@@ -99,3 +99,23 @@ def test_a_settle_whose_answer_was_lost_is_known_to_be_done(line: Line, database
     wait_until(lambda: answers(engine.link), 30, "the connection's return")
     engine.complete(claim)
     assert engine.counts()["inbox"] == engine.counts()["claimed"] == 0
+
+
+def test_a_claim_whose_answer_was_lost_waits_again_unspent(line: Line, database: Database) -> None:
+    """The server gave the tick away, the consumer does not know: it need not wait for the lease."""
+
+    def lose_the_answer(_cadence: str) -> int:
+        line.stall_answers()
+        return 0
+
+    engine = PostgresEngine(link_over(line, database, patience=0.4), host="one")
+    assert engine.claim(held=lambda _: False) is None, "it has its number now"
+    engine.enqueue(Tick(id="a", cadence="memo"))
+    with pytest.raises(BusError):
+        engine.claim(held=lambda _: False, rank=lose_the_answer)
+    line.mend()
+    wait_until(lambda: answers(engine.link), 30, "the connection's return")
+    assert engine.counts()["claimed"] == 1
+    again = engine.claim(held=lambda _: False)
+    assert again is not None
+    assert (again.tick.id, again.tick.attempts) == ("a", 1)
