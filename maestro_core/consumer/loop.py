@@ -246,9 +246,11 @@ class Consumer:
     def _drain(self) -> None:
         self._more_waits = False
         for _ in range(CLAIMS_PER_PASS):
-            if self.trouble is not None or self.keeper.stop_now():
+            if self.trouble is not None:
                 return
             try:
+                if self.keeper.stop_now():
+                    return
                 claim = self.ports.engine.claim(
                     held=lambda one: self.keeper.held(one) is not None, rank=self._rank
                 )

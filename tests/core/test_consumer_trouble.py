@@ -61,6 +61,53 @@ def test_a_bus_that_refuses_is_trouble_and_not_a_dead_consumer(
     assert kit.stages().count("trouble") < 5
 
 
+PORTS = {
+    "engine": ["refresh", "rejected", "claim", "complete", "retry", "put_back", "heartbeat",
+               "waiting", "ready_cadences", "next_ready_at"],
+    "markers": ["paused", "emergency_stop"],
+    "mailbox": ["pending", "acknowledge"],
+}  # fmt: skip
+
+
+class FailsOnce:
+    """Counts the calls of all ports together; one of them raises."""
+
+    def __init__(self, number: int, error: Exception) -> None:
+        self.number = number
+        self.error = error
+        self.calls = 0
+
+    def around(self, function: Any) -> Any:
+        def call(*args: Any, **named: Any) -> Any:
+            self.calls += 1
+            if self.calls == self.number:
+                raise self.error
+            return function(*args, **named)
+
+        return call
+
+
+@pytest.mark.parametrize("error", [BusError("gone"), OSError(5, "Input/output error")])
+def test_whichever_call_fails_once_the_consumer_lives_and_the_work_is_done(
+    tmp_path: Path, error: Exception
+) -> None:
+    """A bus over a network can be gone between any two calls."""
+    for number in itertools.count(1):
+        fault = FailsOnce(number, error)
+        kit = Kit(tmp_path / str(number), max_attempts=1).start()
+        with pytest.MonkeyPatch.context() as patch:
+            for port, verbs in PORTS.items():
+                owner = getattr(kit.consumer.ports, port)
+                for verb in verbs:
+                    patch.setattr(owner, verb, fault.around(getattr(owner, verb)))
+            kit.drop("memo")
+            kit.run_for(30)
+        kit.run_for(30)
+        assert (kit.names("inbox"), kit.names("claimed"), kit.stats.escalated) == ([], [], 1)
+        if fault.calls < number:
+            return
+
+
 def test_trouble_that_names_another_file_and_number_each_time_is_told_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
