@@ -22,22 +22,27 @@ _VERBS: dict[str, Verb] = {
     "retry": "dlq_retry",
     "discard": "dlq_discard",
     "restore": "dlq_restore",
+    "unretry": "dlq_unretry",
 }
 LONGEST_ERROR = 300
 _DONE = {
     "retry": "back in the inbox",
     "discard": "in the trash",
     "restore": "a dead letter again",
+    "unretry": "a dead letter again, as before",
 }
 _HELP = {
     "retry": "back to the inbox with attempts 0, the failures kept",
     "discard": "to the trash; restore brings them back",
     "restore": "from the trash back to the dead letters",
+    "unretry": "take a retry back, as long as no consumer has taken the tick",
 }
 
 
 def configure(parser: argparse.ArgumentParser, _name: str) -> None:
-    verbs = parser.add_subparsers(dest="verb", metavar="list|retry|discard|restore", required=True)
+    verbs = parser.add_subparsers(
+        dest="verb", metavar="list|retry|discard|restore|unretry", required=True
+    )
     lists = verbs.add_parser(
         "list", help="newest first", description="Dead letters, newest first, with the error."
     )
@@ -48,9 +53,13 @@ def configure(parser: argparse.ArgumentParser, _name: str) -> None:
     add_json(lists)
     for name, says in _HELP.items():
         one = verbs.add_parser(name, help=says, description=says)
-        one.add_argument("ids", nargs="*", metavar="ID")
-        one.add_argument("--all", action="store_true", help="all of them, as they are now")
-        _add_filters(one)
+        if name == "unretry":  # what was retried is no list of its own
+            one.add_argument("ids", nargs="+", metavar="ID")
+            one.set_defaults(all=False, cadence=None, contains=None)
+        else:
+            one.add_argument("ids", nargs="*", metavar="ID")
+            one.add_argument("--all", action="store_true", help="all of them, as they are now")
+            _add_filters(one)
         add_reason(one)
         add_json(one)
 

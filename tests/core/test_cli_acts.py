@@ -169,6 +169,19 @@ def test_dead_letters_go_back_to_trash_and_back(shell: Shell) -> None:
     assert "gone: there is no such tick" in as_json.err
 
 
+def test_a_retry_and_a_waiting_tick_are_taken_back(shell: Shell) -> None:
+    write_tick(shell.layout.dlq, "t1", "memo", attempts=2, last_error="exit 1")
+    before = (shell.layout.dlq / "t1.json").read_bytes()
+    assert shell("dlq", "retry", "t1").code == 0
+    assert shell("dlq", "unretry", "t1").out == "t1: a dead letter again, as before\n"
+    assert (shell.layout.dlq / "t1.json").read_bytes() == before
+    waiting = shell("enqueue", "memo").out.strip()
+    assert shell("withdraw", waiting).out == f"{waiting}: in the trash\n"
+    assert os.listdir(shell.layout.inbox) == []
+    gone = shell("withdraw", waiting)
+    assert (gone.code, "there is no such tick in inbox" in gone.err) == (1, True)
+
+
 def test_which_dead_letters_are_meant_is_never_guessed(shell: Shell) -> None:
     write_tick(shell.layout.dlq, "t0", "memo")
     for words in (["retry", "t0", "--all"], ["discard", "t0", "--cadence", "memo"], ["restore"]):
@@ -238,6 +251,7 @@ ACTS = (
     ["enqueue", "memo"], ["pause", "memo"], ["resume", "memo"], ["estop"], ["estop", "--clear"],
     ["dlq", "retry", "t1"], ["dlq", "discard", "t1"], ["dlq", "restore", "t1"],
     ["circuit", "open", "memo"], ["circuit", "close", "memo"], ["circuit", "probe", "memo"],
+    ["dlq", "unretry", "t1"], ["withdraw", "t1"],
     ["hold", "lift"], ["cancel", "r1"], ["run", "--until-idle"],
 )  # fmt: skip
 

@@ -80,7 +80,7 @@ def offered(shell: str, script: Path, line: str, cwd: Path) -> set[str]:
         ("maestro-tui ", {"run", "enqueue", "dlq", "schedule", "service", "adopt"}),
         ("maestro-tui sch", {"schedule"}),
         ("maestro-tui --read-only d", {"dlq", "demo", "doctor"}),
-        ("maestro-tui dlq ", {"list", "retry", "discard", "restore"}),
+        ("maestro-tui dlq ", {"list", "retry", "discard", "restore", "unretry"}),
         ("maestro-tui dlq list --", {"--json", "--trash", "--root", "--cadence"}),
         ("maestro-tui --root /tmp schedule ", {"show", "install", "remove"}),
         ("maestro-tui schedule install --for ", {"launchd", "systemd"}),
