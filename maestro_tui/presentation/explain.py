@@ -13,7 +13,7 @@ from maestro_tui.presentation.cells import data, line, plural
 
 KEYS: dict[str, tuple[str, str]] = {
     "clear_estop": ("ctrl+x ctrl+x", "lifts it"),
-    "start_consumer": ("", "maestro-tui run"),
+    "start_consumer": ("", "start it"),
     "fix_settings": ("5", "says where"),
     "make_room": ("5", "doctor"),
     "resume": ("P", "resumes it"),
@@ -56,7 +56,8 @@ def explain_lines(found: Explanation, now: float) -> list[Text]:
     out = [_verdict(found), line("")]
     for number, obstacle in enumerate(found.obstacles, 1):
         out += _obstacle(number, obstacle, now)
-    out.append(line((plural(found.waiting, "tick waits", "ticks wait") + " for it", "muted")))
+    waiting = plural(found.waiting, "tick waits", "ticks wait")
+    out.append(line((f"{waiting if found.waiting else 'no tick waits'} for it", "muted")))
     return out
 
 
