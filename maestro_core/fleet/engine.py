@@ -23,7 +23,7 @@ from maestro_core.bus import codec
 from maestro_core.bus.index import Rank, unranked
 from maestro_core.clock import Clock, SystemClock, iso
 from maestro_core.errors import BadTick, BusError, ClaimLost
-from maestro_core.fleet import arrivals, letters, rows
+from maestro_core.fleet import arrivals, letters, rows, statements
 from maestro_core.fleet.connect import Link, Row
 from maestro_core.fleet.waiting import WaitingCount
 from maestro_core.models import ActResult, Claim, Failure, Receipt, Tick, TickView, Where
@@ -35,71 +35,6 @@ SWEEP_SECONDS = 1.0
 
 _NEVER = timedelta(days=36500)
 """PgQueuer's own re-pick counts no attempt, so it is never to happen: `abandoned` does it."""
-
-_SETTLE = """
-WITH mine AS (
-    UPDATE pgqueuer SET status = $4::text::pgqueuer_status, attempts = $5, payload = $6,
-        priority = $7, execute_after = to_timestamp($8::float8), updated = now(),
-        queue_manager_id = NULL, slot = NULL
-    WHERE id = $1 AND queue_manager_id = $2 AND status = 'picked'
-    RETURNING id, entrypoint, priority
-), logged AS (
-    INSERT INTO pgqueuer_log (job_id, status, entrypoint, priority, traceback)
-    SELECT id, $4::text::pgqueuer_status, entrypoint, priority, $3::jsonb FROM mine
-)
-SELECT id FROM mine
-"""
-
-_COMPLETE = """
-WITH mine AS (
-    DELETE FROM pgqueuer WHERE id = $1 AND queue_manager_id = $2 AND status = 'picked'
-    RETURNING id, entrypoint, priority
-), logged AS (
-    INSERT INTO pgqueuer_log (job_id, status, entrypoint, priority, traceback)
-    SELECT id, 'successful', entrypoint, priority, $3::jsonb FROM mine
-)
-SELECT id FROM mine
-"""
-
-_UNCLAIM = """
-WITH mine AS (
-    UPDATE pgqueuer SET status = 'queued', updated = now(), queue_manager_id = NULL, slot = NULL
-    WHERE queue_manager_id = ANY($1::uuid[]) AND status = 'picked'
-    RETURNING id, entrypoint, priority
-), logged AS (
-    INSERT INTO pgqueuer_log (job_id, status, entrypoint, priority)
-    SELECT id, 'queued', entrypoint, priority FROM mine
-)
-SELECT id FROM mine
-"""
-
-_OWNER = "('x' || left(queue_manager_id::text, 8))::bit(32)::int"
-"""The number of the consumer that made a claim: the first 32 bits of the claim's token."""
-
-_ABANDONED = f"""
-UPDATE pgqueuer SET queue_manager_id = gen_random_uuid(), heartbeat = now(), updated = now()
-WHERE id IN (
-    SELECT id FROM pgqueuer WHERE status = 'picked' AND {_OWNER} <> $1
-    AND (heartbeat < now() - make_interval(secs => $3)
-             AND pg_postmaster_start_time() < now() - make_interval(secs => $3)
-         OR {_OWNER} IN (SELECT number FROM maestro_consumers WHERE host = $2 AND number < $1))
-    FOR UPDATE SKIP LOCKED
-)
-RETURNING {rows.COLUMNS}
-"""
-
-_RANK = """
-UPDATE pgqueuer q SET priority = ranked.own
-FROM unnest($1::text[], $2::int[]) AS ranked(cadence, own)
-WHERE q.entrypoint = ranked.cadence AND q.status = 'queued' AND q.priority = 0
-RETURNING q.id
-"""
-
-_HEARTBEAT = """
-UPDATE pgqueuer SET heartbeat = now()
-WHERE queue_manager_id = ANY($1::uuid[]) AND status = 'picked'
-RETURNING queue_manager_id
-"""
 
 
 class PostgresEngine:
@@ -191,7 +126,7 @@ class PostgresEngine:
     def _rank(self, ranks: dict[str, int]) -> None:
         """Waiting ticks that name no priority get their cadence's: the claim reads the column."""
         if ranks:
-            self.link.rows(_RANK, list(ranks), list(ranks.values()))
+            self.link.rows(statements.RANK, list(ranks), list(ranks.values()))
 
     def _dequeue(self, cadences: list[str]) -> Row | None:
         """PgQueuer's own claim of one job of these cadences."""
@@ -225,7 +160,7 @@ class PostgresEngine:
         nobody works on them, and their attempts are not spent. After a lease others see to them."""
         now = self.clock.steady()
         self._unanswered = {one: end for one, end in self._unanswered.items() if end > now}
-        if self._unanswered and self.link.rows(_UNCLAIM, list(self._unanswered)):
+        if self._unanswered and self.link.rows(statements.UNCLAIM, list(self._unanswered)):
             self._changed()
 
     def complete(self, claim: Claim) -> None:
@@ -249,12 +184,12 @@ class PostgresEngine:
             return []
         kept = {
             row["queue_manager_id"]
-            for row in self.link.rows(_HEARTBEAT, [_token(one)[1] for one in claims])
+            for row in self.link.rows(statements.HEARTBEAT, [_token(one)[1] for one in claims])
         }
         return [one for one in claims if _token(one)[1] not in kept]
 
     def abandoned(self) -> list[Claim]:
-        for row in self.link.rows(_ABANDONED, self.number, self.host, self.lease):
+        for row in self.link.rows(statements.ABANDONED, self.number, self.host, self.lease):
             try:
                 claim = rows.claim_of(row)
             except BadTick as fault:
@@ -289,7 +224,7 @@ class PostgresEngine:
         if tick is not None:
             ready_at = codec.key_of(tick).ready_at
             args += (status, tick.attempts, codec.encode(tick), tick.priority, ready_at)
-        sql = _COMPLETE if tick is None else _SETTLE
+        sql = statements.COMPLETE if tick is None else statements.SETTLE
         try:
             found = self.link.rows(sql, *args)
         except BusError:

@@ -106,8 +106,8 @@ class Agent:
         finally:
             if process.poll() is None:
                 process.terminate()
-            elif process.returncode > 0:
-                print(process.stdout.read() if process.stdout else "")  # why a test may fail
+            elif process.returncode > 0 and process.stdout and not process.stdout.closed:
+                print(process.stdout.read())  # why a test may fail
             try:
                 process.communicate(timeout=30)
             except subprocess.TimeoutExpired:
