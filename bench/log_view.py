@@ -29,7 +29,12 @@ from maestro_core.layout import Layout
 LINE = b"2026-11-24T02:03:04.567Z INFO worker-%04d request %08d handled in %03d ms, state kept\n"
 END = b"THE-END-OF-THIS-LOG"
 APPS = ("console", "ours", "Log", "RichLog")
-PLAIN = {"tail -f": ["tail", "-n", "50", "-f"], "less +F": ["less", "+F"]}
+PLAIN = {
+    "tail -f": ["tail", "-n", "50", "-f"],
+    "less +F": ["less", "+F"],
+    "lnav": ["lnav"],
+    "toolong": ["tl"],
+}
 
 
 def lines(first: int, count: int) -> bytes:

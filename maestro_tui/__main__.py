@@ -31,19 +31,25 @@ def open_console(
     roots: tuple[str, ...] = (),
 ) -> int:  # fmt: skip
     """The console, imported only now; meanwhile the terminal shows what is known of the root."""
-    from maestro_tui.splash.screen import close_splash, open_splash
+    from maestro_tui.splash.ahead import begin
 
     _need_a_terminal()
+    ahead = None if roots else begin(layout)
+    from maestro_tui.splash.screen import close_splash, open_splash
+
     try:
         if not (demo or eco or roots):
             open_splash(layout, os.environ)
         from maestro_tui.app import run_console
 
         return run_console(
-            layout, attach=attach, read_only=read_only, demo=demo, eco=eco, roots=roots
-        )
+            layout, attach=attach, read_only=read_only, demo=demo, eco=eco, roots=roots,
+            ahead=ahead,
+        )  # fmt: skip
     finally:
         close_splash()
+        if ahead is not None:
+            ahead.close()
 
 
 def _need_a_terminal() -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.binding import BindingType
 from textual.driver import Driver
+from textual.screen import Screen
 
 from maestro_core.errors import BusAway
 from maestro_core.layout import Layout
@@ -37,8 +38,13 @@ from maestro_tui.screens.registry import ORDER, make_screen
 from maestro_tui.terminal import TerminalDriver, catch_signals
 from maestro_tui.themes import THEMES
 
+if TYPE_CHECKING:
+    from maestro_tui.splash.ahead import ReadAhead
+
 LONGEST_WAIT = 2.0
 """Seconds that the consumer waits for the first picture."""
+SHORT_WAIT = 0.02
+"""Seconds in which what is read ahead may still come before the first screen is made."""
 LONGEST_BLANK = 0.5
 """Seconds that the terminal keeps what it shows while the first snapshot is read."""
 
@@ -46,6 +52,8 @@ LONGEST_BLANK = 0.5
 class MaestroApp(AgentsApp):
     """See the module docstring."""
 
+    DEFAULT_MODE = "board"
+    """Textual makes it first; a default screen of its own would be made for nothing."""
     BINDINGS: ClassVar[list[BindingType]] = [
         binding for binding in bindings("app")
         if binding.id in ("act.emergency_stop", "app.suspend", "app.quit_now")
@@ -67,28 +75,50 @@ class MaestroApp(AgentsApp):
         for one in THEMES.values():
             self.register_theme(one)
         self.theme = "maestro-mono" if self.no_color else theme
-        for name in ORDER:
-            self.add_mode(name, partial(make_screen, name))
-
     # ---- life -----------------------------------------------------------------------------
 
+    def on_load(self) -> None:
+        """Before the first screen is made: what is known already is on it at once."""
+        self.set_keymap(self.keymap_of_user)
+        early = None if self.agents_first else self.backend.early(SHORT_WAIT)
+        if early is None:
+            mask_with(MadeOnce(self.backend.redactor))
+            return
+        mask_with(early.redact)
+        self.snapshot = self._newest = early.snapshot
+        self.see_changes(early.snapshot)
+        self.feed.seen()
+
+    def get_default_screen(self) -> Screen[Any]:
+        """The first screen, on whose style sheet the app has begun: Textual would lay out an
+        empty one before it, and take in the styles of a mode's screen by parsing all anew."""
+        return make_screen(self.DEFAULT_MODE)
+
     async def on_mount(self) -> None:
-        mask_with(MadeOnce(self.backend.redactor))
-        if not self.agents_first:
+        for name in ORDER:
+            self.add_mode(name, partial(make_screen, name))
+        early = self.snapshot is not None
+        if not (early or self.agents_first):
             self.feed.start()
         if isinstance(self._driver, TerminalDriver):
             catch_signals(self)
             self.start_wire()
-        if self.wire is not None and not self.agents_first:
+        if self.wire is not None and not (early or self.agents_first):
             self.wire.hold()
             self.set_timer(LONGEST_BLANK, self.wire.release)
-        self.set_keymap(self.keymap_of_user)
-        await self._show_screen(ALL if self.agents_first else "board")
+        if self.agents_first:
+            await self._show_screen(ALL)
         if self._consume:
             self.set_timer(LONGEST_WAIT, self._begin_consumer)
         self.set_interval(1.0, self._second)
         for fault in self.faults[:3]:
             self.say(fault, severity="warning", seconds=10.0)
+
+    def on_ready(self) -> None:
+        """The first moment at which a screen can be painted."""
+        self.screen.refresh()
+        if self.snapshot is not None and not self.feed.is_alive():
+            self.call_after_refresh(self._shown_first)
 
     def on_unmount(self) -> None:
         self.feed.stop()
@@ -152,7 +182,10 @@ class MaestroApp(AgentsApp):
         """The board is there: now for what would have delayed it."""
         if self.wire is not None:
             self.wire.release()
-        self.feed.taken()
+        if self.feed.is_alive():
+            self.feed.taken()
+        else:
+            self.feed.start()
         self._begin_consumer()
         self.action_recap(unasked=True)
 
@@ -199,7 +232,7 @@ class MaestroApp(AgentsApp):
 
 def run_console(
     layout: Layout, *, attach: bool, read_only: bool, demo: bool = False, eco: bool = False,
-    roots: tuple[str, ...] = (),
+    roots: tuple[str, ...] = (), ahead: ReadAhead | None = None,
 ) -> int:  # fmt: skip
     """Open the console on an agent root; the exit code, once it is left and its consumer ended.
 
@@ -208,6 +241,7 @@ def run_console(
         read_only: change nothing; no consumer either.
         demo: the root is a throw-away one.
         eco: spare the line to the terminal, whatever it carries.
+        ahead: what reads the root already.
         roots: several agents, that one among them: begin with the board of all, and run no
             consumer. Otherwise those of the person's list can be gone to.
     """
@@ -215,7 +249,7 @@ def run_console(
 
     config = load_config()
     app = MaestroApp(
-        RootBackend(layout, read_only=read_only), consume=not (attach or read_only or roots),
+        RootBackend(layout, read_only=read_only, ahead=ahead), consume=not (attach or read_only or roots),
         theme=config.theme, keymap=config.keymap, driver_class=_driver_class(),
     )  # fmt: skip
     app.faults, app.demo = config.problems, demo

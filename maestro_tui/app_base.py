@@ -113,6 +113,13 @@ class BaseApp(WiredApp):
             keep_board(self)
         super().exit(*args, **rest)
 
+    def refresh_css(self, animate: bool = True) -> None:
+        """Before there is a screen nothing is parsed: it will be, with the first one."""
+        if self._driver is None:
+            self.stylesheet.set_variables(self.get_css_variables())
+        else:
+            super().refresh_css(animate)
+
     # ---- nothing ends the console but its person ------------------------------------------
 
     async def run_action(

@@ -23,7 +23,7 @@ class ViewsApp(ActingApp):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._newest: Snapshot | None = None
-        self._screen_name = ""
+        self._screen_name = str(self.DEFAULT_MODE)
         self._last_screen = "dead"
 
     def show_snapshot(self, snapshot: Snapshot) -> None:

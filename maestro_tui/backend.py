@@ -23,10 +23,14 @@ if TYPE_CHECKING:
     from maestro_core.consumer.driver import Driver
     from maestro_core.consumer.ownership import Ownership
     from maestro_core.doctor.finding import Finding
+    from maestro_core.observe.reader import SnapshotReader
     from maestro_core.observe.reads import Reads
     from maestro_core.session.ledger import CostRow
     from maestro_tui.mirror import Mirrors
+    from maestro_tui.splash.ahead import Early, ReadAhead
 
+LONGEST_AHEAD = 2.0
+"""Seconds that the first snapshot is waited for, before it is read here."""
 TAIL_BYTES = 16 << 10
 STEP_MS = 50
 """A person sees no difference to less, and an idle console pays for every look."""
@@ -72,6 +76,7 @@ class Backend(Protocol):
     def operator(self) -> Acting: ...
     @property
     def memory(self) -> Remembering: ...
+    def early(self, seconds: float) -> Early | None: ...
     def snapshot(self, topics: frozenset[Topic]) -> Snapshot: ...
     @property
     def mirrors(self) -> Mirrors: ...
@@ -108,12 +113,16 @@ class RootBackend:
     """A real agent root."""
 
     def __init__(
-        self, layout: Layout, *, read_only: bool = False, clock: Clock | None = None
-    ) -> None:
+        self, layout: Layout, *, read_only: bool = False, clock: Clock | None = None,
+        ahead: ReadAhead | None = None,
+    ) -> None:  # fmt: skip
         self.layout = layout
         self.clock: Clock = clock or SystemClock()
         self.read_only = read_only
-        self._reader: Any = None
+        self._ahead = ahead
+        self._reader: SnapshotReader | None = None
+        self._known: Snapshot | None = None
+        """The snapshot that was read ahead."""
         self._operator: Acting | None = None
         self._journal: Any = None
         self._memory: Remembering | None = None
@@ -160,14 +169,24 @@ class RootBackend:
             self._memory = Memory(memory_path(self.layout.root), str(self.layout.root))
         return self._memory
 
+    def early(self, seconds: float) -> Early | None:
+        """What was read while the console was imported, once; waits so long at most. Before
+        the feed's thread runs, then from it alone."""
+        found = self._ahead.take(seconds) if self._ahead is not None else None
+        if found is not None:
+            self._ahead, self._known = None, found.snapshot
+        return found
+
     def snapshot(self, topics: frozenset[Topic]) -> Snapshot:
         """Called from the feed's thread alone."""
+        if self._known is None and (early := self.early(LONGEST_AHEAD)) is not None:
+            return early.snapshot
         if self._reader is None:
             from maestro_core.wiring.view import reader_of
 
             self._reader = reader_of(self.layout, self.clock)
-        snapshot: Snapshot = self._reader.read(topics)
-        return snapshot
+            self._reader.follow(self._known)
+        return self._reader.read(topics)
 
     def dead_letters(self, limit: int | None = None) -> Sequence[TickView]:
         """Dead letters, newest first; with `limit` only so many are read."""

@@ -47,6 +47,7 @@ class SnapshotFeed(threading.Thread):
         self._ended = threading.Event()
         self._room = threading.Event()
         self._everything = True
+        self._seen = False
         self._read_all_at = 0.0
         self._trouble = ""
 
@@ -66,6 +67,10 @@ class SnapshotFeed(threading.Thread):
         if self._feed is not None:
             self._feed.wake()
 
+    def seen(self) -> None:
+        """The app has a first snapshot already. Before `start`: it begins with watching."""
+        self._seen = True
+
     def stop(self) -> None:
         self._ended.set()
         self._room.set()
@@ -73,7 +78,7 @@ class SnapshotFeed(threading.Thread):
             self._feed.wake()
 
     def run(self) -> None:
-        topics = EVERYTHING
+        topics = self._wait() if self._seen else EVERYTHING
         while not self._ended.is_set():
             began = time.monotonic()
             self._deliver(topics)

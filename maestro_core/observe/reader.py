@@ -85,6 +85,10 @@ class SnapshotReader:
             self._last = _keep_parts(last, self._last)
         return self._last
 
+    def follow(self, last: Snapshot | None) -> None:
+        """Go on from what another reader saw of the same root: equal parts stay the same."""
+        self._last = last
+
     def explain(self, cadence: str) -> Explanation:
         """What keeps a cadence from running, by the last `read` (or a first one now)."""
         snapshot = self._last or self.read()

@@ -7,6 +7,7 @@ wire turns it off for good and draws the screen anew the stock way.
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from typing import Any
 
 import textual
@@ -26,7 +27,7 @@ FOCUS_REST = 60.0
 
 def unknown_textual() -> str | None:
     """Why the wire cannot be used with this Textual; None = it can."""
-    if textual.__version__ not in PROVEN:
+    if not _is_proven():
         return f"Textual {textual.__version__} is not one it was proven with ({', '.join(PROVEN)})"
     wanted = {ChopsUpdate: {"chops", "spans", "chop_ends"}, LayoutUpdate: {"strips", "region"}}
     for kind, names in wanted.items():
@@ -35,6 +36,14 @@ def unknown_textual() -> str | None:
     if list(inspect.signature(App._display).parameters) != ["self", "screen", "renderable"]:
         return "Textual's way of showing a screen is another one"
     return None
+
+
+def _is_proven() -> bool:
+    """The folder that an installer leaves beside it says so; asking `textual.__version__`
+    imports what takes longer than all the rest of a start of the wire."""
+    beside = Path(textual.__file__).parents[1]
+    named = any((beside / f"textual-{one}.dist-info").is_dir() for one in PROVEN)
+    return named or textual.__version__ in PROVEN
 
 
 class WiredApp(App[None]):

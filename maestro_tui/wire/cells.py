@@ -87,9 +87,22 @@ def _part(texts: list[str], start: int, end: int) -> None:
         texts[end] = " "
 
 
+ONE_CELL = frozenset(
+    chr(point)
+    for first, last in (
+        (0x20, 0x7E), (0xA1, 0xAC), (0xAE, 0x2FF), (0x370, 0x482), (0x2010, 0x2027),
+        (0x2190, 0x21FF), (0x2500, 0x25FC), (0x2800, 0x28FF),
+    )
+    for point in range(first, last + 1)
+)  # fmt: skip
+"""Characters that take one cell each, whatever stands beside them: Latin, Greek, Cyrillic,
+dashes and dots, arrows, frames and blocks, Braille. Rich's tables for all others take 20 ms to
+load."""
+
+
 def spread(text: str) -> list[str]:
     """One entry for each cell that the text takes."""
-    if text.isascii() and text.isprintable():
+    if ONE_CELL.issuperset(text) and text.isprintable():
         return list(text)
     return list(_spread(text))
 

@@ -34,6 +34,7 @@ from maestro_core.observe.snapshot import (
 )
 from maestro_core.session.ledger import CostRow
 from maestro_tui.mirror import Mirrors
+from maestro_tui.splash.ahead import Early
 from tests.tui.support import QuietFeed
 
 NOW = parse_iso("2026-11-24T02:14:30.000Z")
@@ -269,6 +270,9 @@ class FixedBackend:
         self.tails: dict[str, PublishedTail] = {}
         """What hosts tell of their runs, by run id."""
         self.mirrors = Mirrors(lambda row: self.tails.get(row.run_id))
+
+    def early(self, seconds: float) -> Early | None:
+        return None
 
     def snapshot(self, topics: frozenset[Topic]) -> Snapshot:
         return self.shown
