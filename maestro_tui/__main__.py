@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -35,6 +36,7 @@ def open_console(
 
     _need_a_terminal()
     ahead = None if roots else begin(layout)
+    gc.disable()  # what imports make stays: looking through it while it grows takes a tenth
     from maestro_tui.splash.screen import close_splash, open_splash
 
     try:

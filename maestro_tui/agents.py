@@ -15,20 +15,14 @@ from textual.message import Message
 
 from maestro_core.clock import Clock
 from maestro_core.layout import Layout
-from maestro_core.observe.agents import AgentLine, AgentReader, broken
+from maestro_core.observe.agent_line import AgentLine, broken
+from maestro_core.observe.agents import AgentReader
 from maestro_core.wiring.view import reader_of
+from maestro_tui.messages import AgentSeen
 
 LOOK_SECONDS = 2.0
 
 MakeReader = Callable[[str, Clock], AgentReader]
-
-
-class AgentSeen(Message):
-    """An agent's line is another one now."""
-
-    def __init__(self, line: AgentLine) -> None:
-        super().__init__()
-        self.line = line
 
 
 class AgentsWatch:

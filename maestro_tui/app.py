@@ -7,6 +7,7 @@ acts go through the backend.
 
 from __future__ import annotations
 
+import gc
 import os
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -75,6 +76,7 @@ class MaestroApp(AgentsApp):
         for one in THEMES.values():
             self.register_theme(one)
         self.theme = "maestro-mono" if self.no_color else theme
+
     # ---- life -----------------------------------------------------------------------------
 
     def on_load(self) -> None:
@@ -249,7 +251,8 @@ def run_console(
 
     config = load_config()
     app = MaestroApp(
-        RootBackend(layout, read_only=read_only, ahead=ahead), consume=not (attach or read_only or roots),
+        RootBackend(layout, read_only=read_only, ahead=ahead),
+        consume=not (attach or read_only or roots),
         theme=config.theme, keymap=config.keymap, driver_class=_driver_class(),
     )  # fmt: skip
     app.faults, app.demo = config.problems, demo
@@ -260,6 +263,8 @@ def run_console(
             partial(RootBackend, read_only=read_only), first=bool(roots),
         )  # fmt: skip
     app.wire_way, app.notices_way = "eco" if eco else config.wire, config.notices
+    gc.freeze()
+    gc.enable()
     app.run(mouse=config.mouse)
     return leave(app, demo=demo)
 

@@ -9,21 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from maestro_core.layout import Layout
-from maestro_core.observe.agents import distinct_names
+from maestro_core.observe.agent_line import distinct_names
 from maestro_core.observe.snapshot import Snapshot
-from maestro_tui.agents import AgentSeen, AgentsWatch
 from maestro_tui.app_views import ViewsApp
 from maestro_tui.backend import Backend
 from maestro_tui.feed import SnapshotFeed
+from maestro_tui.messages import AgentSeen
 from maestro_tui.presentation.agents import Agent, rows_of
 from maestro_tui.presentation.alerts import standing, standing_of_line
 from maestro_tui.presentation.cells import data, mask_with
 from maestro_tui.presentation.strip import Here
 from maestro_tui.screens.registry import ORDER, make_screen
 from maestro_tui.undo import UndoStack
+
+if TYPE_CHECKING:
+    from maestro_tui.agents import AgentsWatch
 
 ALL = "agents"
 """The mode of the board of all agents."""
@@ -265,4 +268,6 @@ def add_agents(
     own = str(app.backend.layout.root)
     every = tuple(roots) if own in roots else (own, *roots)
     if first or len(every) > 1:
+        from maestro_tui.agents import AgentsWatch
+
         app.with_agents(AgentsWatch(every, app.backend.clock), make_backend, first=first)

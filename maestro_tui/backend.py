@@ -173,20 +173,26 @@ class RootBackend:
         """What was read while the console was imported, once; waits so long at most. Before
         the feed's thread runs, then from it alone."""
         found = self._ahead.take(seconds) if self._ahead is not None else None
-        if found is not None:
-            self._ahead, self._known = None, found.snapshot
+        self._known = found.snapshot if found is not None else None
         return found
 
     def snapshot(self, topics: frozenset[Topic]) -> Snapshot:
         """Called from the feed's thread alone."""
-        if self._known is None and (early := self.early(LONGEST_AHEAD)) is not None:
-            return early.snapshot
         if self._reader is None:
+            if self._known is None and (early := self._last_of_ahead()) is not None:
+                return early.snapshot
             from maestro_core.wiring.view import reader_of
 
             self._reader = reader_of(self.layout, self.clock)
             self._reader.follow(self._known)
         return self._reader.read(topics)
+
+    def _last_of_ahead(self) -> Early | None:
+        """What is read ahead, if it comes in time: then it is read here no second time at once."""
+        early = self.early(LONGEST_AHEAD)
+        if self._ahead is not None:
+            self._ahead.close()
+        return early
 
     def dead_letters(self, limit: int | None = None) -> Sequence[TickView]:
         """Dead letters, newest first; with `limit` only so many are read."""

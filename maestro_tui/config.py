@@ -14,7 +14,6 @@ What is wrong in it is said (toast, doctor) and left out; the console always sta
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -44,10 +43,16 @@ def load_config(environ: Mapping[str, str] | None = None) -> ConsoleConfig:
     """Never raises: an unreadable file is a problem and the defaults."""
     path = config_path(os.environ if environ is None else environ)
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return ConsoleConfig()
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError) as error:
+        return ConsoleConfig(problems=(f"{path}: {error}",))
+    import tomllib  # here: most people have no such file, and their start does not wait for it
+
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         return ConsoleConfig(problems=(f"{path}: {error}",))
     return read_config(document)
 

@@ -6,12 +6,12 @@ cannot be read or written the console works without. Called from threads, one at
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote_from_bytes
 
 from maestro_core import files
 from maestro_core.clock import iso
@@ -19,6 +19,8 @@ from maestro_tui.presentation.times import moment
 
 MOST_NOTES = 500
 LONGEST_NOTE = 500
+LONGEST_NAME = 200
+"""Of a file, without what stands behind its dot; systems allow 255 bytes."""
 
 
 def memory_path(root: Path, environ: Mapping[str, str] | None = None) -> Path:
@@ -26,7 +28,17 @@ def memory_path(root: Path, environ: Mapping[str, str] | None = None) -> Path:
     env = os.environ if environ is None else environ
     home = Path(env.get("HOME") or Path("~").expanduser())
     base = Path(env.get("XDG_STATE_HOME") or home / ".local" / "state")
-    return base / "maestro-tui" / f"{hashlib.sha256(os.fsencode(root)).hexdigest()[:16]}.json"
+    return base / "maestro-tui" / f"{_name_of(os.fsencode(root))}.json"
+
+
+def _name_of(root: bytes) -> str:
+    """The path itself where a file's name can be so long."""
+    name = quote_from_bytes(root, safe="")
+    if len(name) <= LONGEST_NAME:
+        return name
+    import hashlib  # here: it is slow to import, and the first picture waits for this name
+
+    return hashlib.sha256(root).hexdigest()
 
 
 class Memory:

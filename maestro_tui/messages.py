@@ -11,6 +11,7 @@ from maestro_core.bus.feed import Topic
 from maestro_core.observe.snapshot import Snapshot
 
 if TYPE_CHECKING:
+    from maestro_core.observe.agent_line import AgentLine
     from maestro_tui.acts import Plan
 
 
@@ -82,3 +83,11 @@ class Shutdown(Message):
     def __init__(self, why: str) -> None:
         super().__init__()
         self.why = why
+
+
+class AgentSeen(Message):
+    """An agent's line is another one now."""
+
+    def __init__(self, line: AgentLine) -> None:
+        super().__init__()
+        self.line = line

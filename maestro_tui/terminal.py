@@ -11,6 +11,8 @@ import asyncio
 import os
 import selectors
 import signal
+import threading
+import time
 from codecs import getincrementaldecoder
 from typing import TYPE_CHECKING, Any
 
@@ -32,9 +34,35 @@ if TYPE_CHECKING:
 
 _READ = 4096
 _WAIT = 0.1
+"""Seconds between two looks whether a lone Escape was meant, while keys come."""
+_RESTLESS = 1.0
+"""Seconds after the last key in which that is looked at."""
 _LEAVING = 2.0
 """Seconds that a terminal which has stopped reading has for our last words."""
 _SIGNALS = {signal.SIGHUP: "the terminal hung up", signal.SIGTERM: "it was asked to end"}
+
+
+class _WakingEvent(threading.Event):
+    """An event that a selector can wait for too: `fd` can be read once it is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fd, self._sending = os.pipe()
+
+    def set(self) -> None:
+        super().set()
+        os.write(self._sending, b".")
+
+    def clear(self) -> None:
+        """Called by the one that has set it, after each `set`."""
+        super().clear()
+        os.read(self.fd, 1)
+
+    def close(self) -> None:
+        """May be called again."""
+        for fd in {self.fd, self._sending} - {-1}:
+            os.close(fd)
+        self.fd = self._sending = -1
 
 
 class TerminalDriver(LinuxDriver):
@@ -45,6 +73,7 @@ class TerminalDriver(LinuxDriver):
 
     def __init__(self, app: App[Any], **rest: Any) -> None:
         super().__init__(app, **rest)
+        self.exit_event = self._leaving = _WakingEvent()
         self.outlet = Outlet(self._lost)
         self._file: Any = self.outlet
 
@@ -76,6 +105,10 @@ class TerminalDriver(LinuxDriver):
         self.outlet.hurry(_LEAVING)
         super().stop_application_mode()
 
+    def close(self) -> None:
+        super().close()
+        self._leaving.close()
+
     def _lost(self) -> None:
         self._app.call_later(self._app.post_message, Shutdown("the terminal is gone"))
 
@@ -98,10 +131,14 @@ class TerminalDriver(LinuxDriver):
         """Read keys until the end of the application or of the terminal."""
         decode = getincrementaldecoder("utf-8")("replace").decode
         parser = XTermParser(self._debug)
+        typed_at = time.monotonic()
         with selectors.SelectSelector() as selector:
             selector.register(self.fileno, selectors.EVENT_READ)
+            selector.register(self._leaving.fd, selectors.EVENT_READ)
             while not self.exit_event.is_set():
-                if selector.select(_WAIT):
+                restless = time.monotonic() - typed_at < _RESTLESS
+                if selector.select(_WAIT if restless else None) and not self.exit_event.is_set():
+                    typed_at = time.monotonic()
                     data = self._read()
                     if data == b"":
                         self._lost()

@@ -13,7 +13,8 @@ from typing import Any
 from maestro_core.cli import documents
 from maestro_core.cli.output import Printer
 from maestro_core.cli.words import NONE, age, money, plural, until
-from maestro_core.observe.agents import AgentLine, AgentReader, distinct_names, line_document
+from maestro_core.observe.agent_line import AgentLine, distinct_names, line_document
+from maestro_core.observe.agents import AgentReader
 from maestro_core.redact import Redactor
 from maestro_core.wiring.view import reader_of
 

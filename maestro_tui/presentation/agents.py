@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from rich.text import Text
 
-from maestro_core.observe.agents import WORDS, AgentLine, Held
+from maestro_core.observe.agent_line import WORDS, AgentLine, Held
 from maestro_tui.presentation import times
 from maestro_tui.presentation.cells import (
     choose,

@@ -13,7 +13,7 @@ from maestro_tui.presentation.cells import plural
 from maestro_tui.presentation.words import HOLDS
 
 if TYPE_CHECKING:
-    from maestro_core.observe.agents import AgentLine
+    from maestro_core.observe.agent_line import AgentLine
 
 _GONE = {
     "stale": "the consumer is gone: its heartbeat is STALE",

@@ -195,8 +195,11 @@ class Table(Canvas, Generic[Row]):
         row_id = self.row_key(row)
         edge = "▌" if row_id == self.state.selection.cursor else " "
         mark = "●" if row_id in marked else " "
-        cells = [self._cell(column, row, width) for column, width in layout]
-        text = line((edge, "accent"), (mark, "mark"), Text("  ", end="").join(cells))
+        text = line((edge, "accent"), (mark, "mark"))
+        for place, (column, width) in enumerate(layout):
+            if place:
+                text.append("  ")
+            text.append_text(self._cell(column, row, width))
         asked = self.state.pending.get(row_id)
         if asked:
             note = f" … {asked} "

@@ -14,7 +14,8 @@ import pytest
 
 from maestro_core.clock import FakeClock, iso
 from maestro_core.layout import Layout
-from maestro_core.observe.agents import AgentReader, distinct_names
+from maestro_core.observe.agent_line import distinct_names
+from maestro_core.observe.agents import AgentReader
 from maestro_core.roots import config_path, distinct, listed_roots, read_list
 from tests.core.cli_kit import Done, Shell
 from tests.support import write_json, write_tick

@@ -17,7 +17,7 @@ from textual.pilot import Pilot
 
 from maestro_core.clock import SystemClock
 from maestro_core.layout import Layout
-from maestro_core.observe.agents import AgentLine, Held
+from maestro_core.observe.agent_line import AgentLine, Held
 from maestro_tui.agents import AgentsWatch
 from maestro_tui.app import MaestroApp
 from maestro_tui.app_agents import add_agents

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from maestro_core.models import HoldBeat
-from maestro_core.observe.agents import AgentLine, Held
+from maestro_core.observe.agent_line import AgentLine, Held
 from maestro_core.observe.snapshot import ConsumerView, CountsView, MarkerView, Snapshot
 from maestro_tui.alerts import GATHER, INTERVAL, Alerts, sequences
 from maestro_tui.config import read_config

@@ -15,7 +15,8 @@ from msgspec.structs import replace
 from textual.pilot import Pilot
 
 from maestro_core.clock import FakeClock
-from maestro_core.observe.agents import AgentLine, AgentReader, Held
+from maestro_core.observe.agent_line import AgentLine, Held
+from maestro_core.observe.agents import AgentReader
 from maestro_core.observe.snapshot import ConsumerView, MarkerView, Snapshot
 from maestro_tui.agents import AgentsWatch
 from maestro_tui.app import MaestroApp

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.cells import split_graphemes
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
 from maestro_tui.app import MaestroApp
-from maestro_tui.wire.cells import Picture
+from maestro_tui.wire.cells import ONE_CELL, Picture
 from maestro_tui.wire.sgr import Pens
 from maestro_tui.wire.shown import Shown
 from tests.tui.fixed import FixedBackend
@@ -151,3 +152,10 @@ async def test_updates_that_wait_become_one(monkeypatch: pytest.MonkeyPatch) -> 
     text = pair.paper.take()
     assert "number 9" in text
     assert "number 8" not in text
+
+
+def test_what_needs_no_table_takes_one_cell_by_the_tables() -> None:
+    text = "".join(sorted(ONE_CELL))
+    spans, width = split_graphemes(text)
+    assert width == len(text)
+    assert spans == [(n, n + 1, 1) for n in range(len(text))]
