@@ -73,6 +73,8 @@ class MaestroApp(AgentsApp):
         """What is wrong in the person's own settings: told once the screen is there."""
         self._consume = consume
         self._begun = False
+        self._first_is_due = False
+        """The first snapshot is on the screen, and is not painted yet."""
         for one in THEMES.values():
             self.register_theme(one)
         self.theme = "maestro-mono" if self.no_color else theme
@@ -118,9 +120,7 @@ class MaestroApp(AgentsApp):
 
     def on_ready(self) -> None:
         """The first moment at which a screen can be painted."""
-        self.screen.refresh()
-        if self.snapshot is not None and not self.feed.is_alive():
-            self.call_after_refresh(self._shown_first)
+        self._show_first() if self.snapshot is not None else self.screen.refresh()
 
     def on_unmount(self) -> None:
         self.feed.stop()
@@ -176,9 +176,20 @@ class MaestroApp(AgentsApp):
             self.in_thread("masks", self._mask_anew, where="reading the secrets to mask")
         self._start_again(message)
         if first:
-            self.call_after_refresh(self._shown_first)
+            self._show_first()
         else:
             self.feed.taken()
+
+    def _show_first(self) -> None:
+        """Not by `call_after_refresh`: a screen that is covered meanwhile would never call."""
+        self._first_is_due = True
+        self.screen.refresh()
+
+    def post_display_hook(self) -> None:
+        """Textual calls it when something was painted, or was to be."""
+        if self._first_is_due and not self._batch_count:
+            self._first_is_due = False
+            self.call_later(self._shown_first)
 
     def _shown_first(self) -> None:
         """The board is there: now for what would have delayed it."""

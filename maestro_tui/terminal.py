@@ -11,6 +11,7 @@ import asyncio
 import os
 import selectors
 import signal
+import socket
 import threading
 import time
 from codecs import getincrementaldecoder
@@ -43,26 +44,21 @@ _SIGNALS = {signal.SIGHUP: "the terminal hung up", signal.SIGTERM: "it was asked
 
 
 class _WakingEvent(threading.Event):
-    """An event that a selector can wait for too: `fd` can be read once it is set."""
+    """An event that a selector can wait for too: its `fd` can be read once it is set."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.fd, self._sending = os.pipe()
+        self._near, self._far = socket.socketpair()
+        self.fd = self._near.fileno()
 
     def set(self) -> None:
         super().set()
-        os.write(self._sending, b".")
+        self._far.send(b".")
 
     def clear(self) -> None:
         """Called by the one that has set it, after each `set`."""
         super().clear()
-        os.read(self.fd, 1)
-
-    def close(self) -> None:
-        """May be called again."""
-        for fd in {self.fd, self._sending} - {-1}:
-            os.close(fd)
-        self.fd = self._sending = -1
+        self._near.recv(1)
 
 
 class TerminalDriver(LinuxDriver):
@@ -104,10 +100,6 @@ class TerminalDriver(LinuxDriver):
             self.wire.close()
         self.outlet.hurry(_LEAVING)
         super().stop_application_mode()
-
-    def close(self) -> None:
-        super().close()
-        self._leaving.close()
 
     def _lost(self) -> None:
         self._app.call_later(self._app.post_message, Shutdown("the terminal is gone"))

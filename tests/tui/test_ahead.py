@@ -91,9 +91,7 @@ def test_what_is_not_there_yet_is_waited_for_no_longer_than_that(
 
 
 @pytest.mark.parametrize("said", [b"", pickle.dumps(Early(SNAPSHOT, str))[:500], pickle.dumps(7)])
-def test_a_child_that_died_has_read_nothing(
-    sleeper: subprocess.Popen[bytes], said: bytes
-) -> None:
+def test_a_child_that_died_has_read_nothing(sleeper: subprocess.Popen[bytes], said: bytes) -> None:
     receiving, sending = os.pipe()
     reading = ReadAhead(sleeper.pid, receiving)
     os.write(sending, said)
