@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 
 from maestro_core.doctor.finding import Finding
 from maestro_core.models import CadenceWord, Failure, Running, Stats
-from maestro_core.observe.agents import AgentWord
+from maestro_core.observe.agent_line import AgentWord
 from maestro_core.observe.snapshot import ConsumerWord, CountsView, HostWord
 from maestro_core.settings import CadenceSettings, ConsumerSettings
 from maestro_core.settings_types import (

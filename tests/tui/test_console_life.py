@@ -368,6 +368,14 @@ def test_memory_is_kept_for_each_root(tmp_path: Path) -> None:
     assert Memory(memory_path(Path("/a"), env), "/a").notes == {}
 
 
+def test_each_root_has_a_file_of_its_own_however_long_its_path() -> None:
+    roots = [Path(f"/{'deep/' * depth}{name}") for depth in (0, 1, 40, 300) for name in "aäA"]
+    names = {memory_path(root, {"XDG_STATE_HOME": "/x"}).name for root in roots}
+    assert len(names) == len(roots)
+    assert max(len(name) for name in names) < 250
+    assert all("/" not in name and name.isascii() for name in names)
+
+
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"left_at": 7, "notes": [1]}', "\x00"])
 def test_a_broken_memory_is_no_memory(tmp_path: Path, content: str) -> None:
     path = tmp_path / "memory.json"
