@@ -51,6 +51,8 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     layout = context.layout()
     if context.read_only:
         raise ReadOnly("read-only: this session may not enqueue a tick", "leave out --read-only")
+    if arguments.dedupe_key == "":  # a script's variable that is not set: all its ticks were one
+        raise UsageError("--dedupe-key is empty", "leave it out, or name one")
     acts = _server(layout)
     if arguments.due:
         return _fire(arguments, layout, acts)

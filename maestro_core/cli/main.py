@@ -266,11 +266,30 @@ def _console(options: Globals, context: Context) -> int:
 def _command(name: str, words: list[str], context: Context) -> int:
     module, parser = parser_for(name)
     arguments = parser.parse_args(words)
+    _refuse_bytes(arguments)
     context.read_only |= getattr(arguments, "read_only", False)
     context._roots = getattr(arguments, "root", context._roots)
     context._all |= getattr(arguments, "all_agents", False)
     code: int = module.run(arguments, context)
     return code
+
+
+_MAY_BE_BYTES = ("root", "keep", "reason")
+"""Paths are bytes to the system; a reason is for people and must keep no act from being done."""
+
+
+def _refuse_bytes(arguments: argparse.Namespace) -> None:
+    """Names, filters and payloads are text: neither a file of ours nor a base takes anything else.
+
+    Raises UsageError for a word that is no UTF-8.
+    """
+    for name, value in vars(arguments).items():
+        for word in value if isinstance(value, list) else [value]:
+            if name not in _MAY_BE_BYTES and isinstance(word, str):
+                try:
+                    word.encode()
+                except UnicodeEncodeError:
+                    raise UsageError(f"{word!r} is no UTF-8") from None
 
 
 def parser_for(name: str) -> tuple[ModuleType, argparse.ArgumentParser]:

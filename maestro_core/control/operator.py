@@ -23,6 +23,7 @@ from maestro_core.errors import Busy, ReadOnly, UsageError
 from maestro_core.journal import Journal
 from maestro_core.layout import NAME, Layout
 from maestro_core.models import Receipt
+from maestro_core.text import well_formed
 
 WAIT_SECONDS = 10.0
 """For the answer of whoever holds the lock."""
@@ -40,8 +41,9 @@ def current_actor(via: str) -> Actor:
 class Operator:
     """Acts on one agent root in one person's name. Safe from any thread.
 
-    `acts` None = on the folders. `redact` masks secrets in what is stored. `on_wait` is told
-    once an act who holds the lock, when that one does not answer at once.
+    `acts` None = on the folders. `redact` masks secrets in what is stored; what in it is no
+    UTF-8 is replaced. `on_wait` is told once an act who holds the lock, when that one does not
+    answer at once.
     """
 
     def __init__(
@@ -62,7 +64,7 @@ class Operator:
         journal = Journal(layout, self._clock, redact)
         wait = wait_seconds or WAIT_SECONDS
         self._acts = acts or FileActs(layout, self._clock, journal, wait, on_wait)
-        self._redact = redact
+        self._mask = redact
         self.trouble: str | None = None
         """Why the last act could not be recorded in operators.jsonl; None = it was."""
 
@@ -192,6 +194,9 @@ class Operator:
     def _may_change(self, what: str) -> None:
         if self._read_only:
             raise ReadOnly(f"read-only: this session may not {what}", "start without --read-only")
+
+    def _redact(self, text: str) -> str:
+        return well_formed(self._mask(text))
 
     def _note(self, reason: str | None) -> dict[str, Any]:
         by = self._actor.user + (f" from {self._actor.address}" if self._actor.address else "")

@@ -45,6 +45,9 @@ CHECKED_BELOW = 64 << 20
 """A file larger than this is not checked page by page when it is opened."""
 
 _DAMAGE = ("malformed", "not a database", "disk image", "file is encrypted")
+_DAMAGE_HINT = (
+    "it is damaged; a consumer that starts sets it aside, and takes over what can be read of it"
+)
 
 
 class LedgerTrouble(MaestroError):
@@ -251,7 +254,8 @@ class Ledger:
         except sqlite3.DatabaseError as error:
             if self.read_only:
                 self.close()
-            raise LedgerTrouble(f"{self.path}: {error}") from error
+            hint = _DAMAGE_HINT if _is_damage(error) else ""
+            raise LedgerTrouble(f"{self.path}: {error}", hint) from error
 
     def _reader(self) -> sqlite3.Connection | None:
         """A connection to the file that has the name now; None while there is none."""

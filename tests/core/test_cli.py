@@ -107,12 +107,18 @@ def test_a_root_is_found_by_every_way(
         ["enqueue", "memo", "--payload", "{"],
         ["enqueue", "memo", "--not-before", "yesterday"],
         ["enqueue", "../x"],
+        ["enqueue", "memo", "--dedupe-key", ""],
+        ["enqueue", "memo", "--source", "caf\udce9"],
+        ["runs", "--contains", "caf\udce9"],
+        ["tail", "caf\udce9"],
+        ["cancel", "caf\udce9"],
+        ["dlq", "retry", "a", "caf\udce9"],
         ["costs", "--by", "moon"],
         ["runs", "--limit", "0"],
         ["--attach", "status"],
         ["demo", "--read-only"],
     ],
-    ids=" ".join,
+    ids=lambda words: ascii(" ".join(words)),
 )
 def test_wrong_usage_is_exit_2_with_the_reason_on_stderr(shell: Shell, words: list[str]) -> None:
     done = shell(*words, root=words[0] != "--root")
@@ -230,6 +236,14 @@ def test_runs_are_listed_and_filtered(shell: Shell) -> None:
     assert only[0]["usage"]["tokens_in"] == 1200
     assert shell("runs", "--contains", "NO FILE", "--json").document["runs"][0]["run_id"] == "r2"
     assert "no such run" in shell("runs", "--cadence", "nope").err
+
+
+@pytest.mark.parametrize("command", ["runs", "costs", "tail"])
+def test_a_damaged_ledger_is_named_with_what_mends_it(shell: Shell, command: str) -> None:
+    shell.layout.ledger.write_bytes(b"no database at all\n" * 999)
+    done = shell(command)
+    assert done.code == 1
+    assert "ledger.db" in done.err and "a consumer that starts sets it aside" in done.err
 
 
 def test_costs_are_summed_by_what_was_asked(shell: Shell) -> None:

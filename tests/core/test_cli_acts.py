@@ -142,6 +142,21 @@ def test_pause_and_resume(shell: Shell) -> None:
     assert os.listdir(shell.layout.paused) == []
 
 
+def test_a_reason_that_is_no_utf_8_keeps_no_act_from_being_done_and_told(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reason, kept = "f\udcfcr alle", "f\ufffdr alle"  # as a terminal that speaks Latin-1 types it
+    assert shell("estop", "--reason", reason).code == 0
+    assert read_json(shell.layout.emergency_stop)["reason"] == kept
+    assert kept in shell("journal").out
+    monkeypatch.setattr("maestro_core.control.operator.WAIT_SECONDS", 0.05)
+    owner = Ownership.acquire(shell.layout, what="daemon")
+    assert "stays queued" in shell("circuit", "open", "memo", "--reason", reason).err
+    owner.release()
+    [command] = shell.layout.control.glob("*.json")
+    assert read_json(command)["reason"] == kept
+
+
 def test_the_emergency_stop_is_engaged_and_lifted(shell: Shell) -> None:
     assert shell("estop", "--kill", "--reason", "fire").code == 0
     marker = read_json(shell.layout.emergency_stop)

@@ -291,7 +291,7 @@ ILLNESSES: list[tuple[Callable[[Patient], None], str, str, str, str]] = [
     (stopped_by_emergency, "consumer.emergency_stop", "warn", "by ops at now: looping", "estop --clear"),
     (stopped_by_an_empty_file, "consumer.emergency_stop", "warn", "engaged;", "estop --clear"),
     (paused_cadence, "consumer.paused", "warn", "memo", "maestro-tui resume"),
-    (damaged_ledger, "consumer.ledger", "fail", "ledger.db", "sets a damaged ledger aside"),
+    (damaged_ledger, "consumer.ledger", "fail", "ledger.db", "sets it aside"),
     (synced_folder, "machine.synced", "warn", "lies in Syncthing", "move the agent root"),
     (no_claude, "claude.found", "fail", "MAESTRO_CLAUDE_BIN names", "MAESTRO_CLAUDE_BIN"),
 ]  # fmt: skip

@@ -21,9 +21,7 @@ def ledger(context: Context) -> Verdict:
     try:
         _open_rows(context)
     except MaestroError as error:
-        return fail(
-            error.message, "stop the consumer and start it again: it sets a damaged ledger aside"
-        )
+        return fail(error.message, error.hint or "see its folder, and who owns it")
     return ok("readable")
 
 
