@@ -80,7 +80,8 @@ class FileSystem(Protocol):
         """Free bytes and free inodes of the file system; -1 inodes where it counts none."""
 
     def make_folder(self, path: StrPath) -> None:
-        """With its parents; a folder that exists is fine."""
+        """With its parents; a folder that exists is fine. NotADirectoryError for anything else
+        that has its name: FileExistsError would be taken for a tick's."""
 
     def lock(self, path: StrPath, *, wait: bool = True) -> AbstractContextManager[object]:
         """Held by one process at a time while the context lasts. Waits for it, at most
@@ -153,7 +154,8 @@ class OsFiles:
             self.make_folder(path)
         except FileExistsError:
             if not os.path.isdir(path):
-                raise
+                what = "it is no folder, and one belongs there"
+                raise NotADirectoryError(errno.ENOTDIR, what, str(path)) from None
 
     def lock(self, path: StrPath, *, wait: bool = True) -> FileLock:
         return FileLock(path, wait=wait)

@@ -175,7 +175,8 @@ def _lasting(path: str) -> str:
 
 def disk_error(doing: str, error: OSError) -> BusError:
     """What the system said, as one line with a remedy."""
-    where = f": {_lasting(str(error.filename))}" if error.filename else ""
+    path = error.filename2 or error.filename
+    where = f": {_lasting(str(path))}" if path else ""
     return BusError(f"{doing}: {error.strerror or error}{where}", _REMEDY.get(error.errno or 0, ""))
 
 
@@ -185,6 +186,7 @@ _REMEDY = {
     errno.EROFS: "the file system is mounted read-only",
     errno.EACCES: "check the owner and the mode of the folder",
     errno.EPERM: "check the owner and the mode of the folder",
+    errno.ENOTDIR: "move away what stands where a folder belongs",
     errno.ETIMEDOUT: "find the program that holds it (lsof or fuser on that file) and end it",
     errno.EIO: "the disk reports an error; see the system log",
     errno.EMFILE: "too many open files in this process",

@@ -7,7 +7,7 @@ from collections import Counter
 
 from maestro_core.cli import documents
 from maestro_core.cli.main import Context
-from maestro_core.cli.output import printer_for
+from maestro_core.cli.output import Printer, printer_for
 from maestro_core.cli.words import NONE, age, clock_time, span, stored_age
 from maestro_core.observe.snapshot import CadenceView, Snapshot
 from maestro_core.wiring.view import reader_of
@@ -27,12 +27,17 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     if arguments.json:
         printer.document({"cadences": [documents.cadence(view) for view in snapshot.cadences]})
         return 0
-    if snapshot.consumer.settings_error:
-        printer.note(f"settings: {snapshot.consumer.settings_error}")
     printer.table(*rows(snapshot))
     if not snapshot.cadences:
         printer.note("no cadence is known here: none in config/cadences.toml, no prompt, no tick")
+    note_problems(printer, snapshot)
     return 0
+
+
+def note_problems(printer: Printer, snapshot: Snapshot) -> None:
+    """What could not be read, so that no count is taken for the truth."""
+    for problem in snapshot.problems:
+        printer.note(f"problem: {problem}")
 
 
 def rows(snapshot: Snapshot) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from maestro_core.cli import documents
+from maestro_core.cli.cadences import note_problems
 from maestro_core.cli.main import Context
 from maestro_core.cli.output import Printer, printer_for
 from maestro_core.cli.words import age, clock_time, plural, until
@@ -21,7 +22,7 @@ def configure(parser: argparse.ArgumentParser, _name: str) -> None:
 def run(arguments: argparse.Namespace, context: Context) -> int:
     layout = context.layout()
     reader = reader_of(layout, whole=True)
-    now = reader.read().at
+    snapshot = reader.read()
     found = reader.explain(arguments.cadence)
     printer = printer_for(layout)
     if arguments.json:
@@ -31,7 +32,8 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         raise Refused(
             f"no cadence {arguments.cadence!r} is known here", "see: maestro-tui cadences"
         )
-    _print(printer, found, now)
+    _print(printer, found, snapshot.at)
+    note_problems(printer, snapshot)
     return 0
 
 

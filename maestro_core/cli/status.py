@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from maestro_core.cli import documents
 from maestro_core.cli.agents import several
+from maestro_core.cli.cadences import note_problems
 from maestro_core.cli.cadences import rows as cadence_rows
 from maestro_core.cli.main import Context
 from maestro_core.cli.output import printer_for
@@ -51,8 +52,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     if snapshot.cadences and not _in_the_dark(snapshot):
         printer.line()
         printer.table(*cadence_rows(snapshot))
-    for problem in snapshot.problems:
-        printer.note(f"problem: {problem}")
+    note_problems(printer, snapshot)
     if not reader.settled:
         printer.note("note: too many ticks to count each under its cadence; see: cadences")
     return 0

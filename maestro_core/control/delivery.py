@@ -14,6 +14,7 @@ from collections.abc import Callable
 import msgspec
 
 from maestro_core import files
+from maestro_core.bus.producer import disk_error
 from maestro_core.clock import Clock
 from maestro_core.consumer.ownership import Ownership, holder
 from maestro_core.control import told
@@ -63,7 +64,7 @@ class Delivery:
         try:
             return self._apply_here(command) or self._ask(command)
         except OSError as error:
-            raise BusError(f"the command could not be stored: {error}") from error
+            raise disk_error("the command cannot be carried out", error) from error
 
     def _apply_here(self, command: Command) -> Ack | None:
         """The outcome when the lock is free; None when somebody else holds it."""

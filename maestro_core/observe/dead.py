@@ -101,7 +101,7 @@ def _listed(folder: Path) -> list[tuple[float, str]]:
         with os.scandir(folder) as entries:
             ids = ((entry, codec.tick_name(entry.name)) for entry in entries)
             return [(_modified(entry), tick_id) for entry, tick_id in ids if tick_id is not None]
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return []
     except OSError as error:
         raise BusError(f"{folder} cannot be read: {error.strerror}") from error

@@ -57,14 +57,18 @@ class TickFolder:
         return self.index.waiting.by_cadence()
 
     def refresh(self, *, whole: bool) -> None:
-        """Take in what changed: all of it, or a slice of bounded time. Raises OSError."""
+        """Take in what changed: all of it, or a slice of bounded time. Raises OSError: what was
+        read last stays, but where there is no folder there are no ticks."""
         try:
             self.index.refresh(self._slice)
             self._slice = SLICE_SECONDS
             while whole and self.index.unread:
                 self.index.refresh(SLICE_SECONDS)
-        except (FileNotFoundError, NotADirectoryError):
+        except FileNotFoundError:
             self.index = self._make()
+        except NotADirectoryError:
+            self.index = self._make()
+            raise
 
 
 class Parts:
@@ -258,7 +262,7 @@ class Parts:
     def _names(self, folder: Path) -> list[str]:
         try:
             return self._fs.names(folder)
-        except (FileNotFoundError, NotADirectoryError):
+        except FileNotFoundError:
             return []
 
 

@@ -246,6 +246,26 @@ def test_a_damaged_ledger_is_named_with_what_mends_it(shell: Shell, command: str
     assert "ledger.db" in done.err and "a consumer that starts sets it aside" in done.err
 
 
+@pytest.mark.parametrize("words", ["status", "cadences", "explain memo"])
+def test_who_cannot_read_the_inbox_does_not_say_that_nothing_waits(
+    shell: Shell, words: str
+) -> None:
+    shell.layout.triggers.mkdir(parents=True)
+    (shell.layout.triggers / "memo.md").write_text("work")
+    shell.layout.inbox.rmdir()
+    shell.layout.inbox.write_text("")
+    assert "problem: inbox: Not a directory" in shell(*words.split()).err
+
+
+def test_a_file_in_the_place_of_a_folder_is_named_with_the_remedy(shell: Shell) -> None:
+    shell.layout.dlq.rmdir()
+    shell.layout.dlq.write_text("")
+    done = shell("circuit", "open", "memo")
+    assert done.code == 1
+    assert f"it is no folder, and one belongs there: {shell.layout.dlq}" in done.err
+    assert "move away" in done.err
+
+
 def test_costs_are_summed_by_what_was_asked(shell: Shell) -> None:
     ledger_run(shell.layout, "r1", cadence="memo")
     ledger_run(shell.layout, "r2", "failed", cadence="memo")

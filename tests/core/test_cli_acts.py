@@ -460,7 +460,7 @@ def test_cadences_are_listed_with_what_is_wrong_with_their_settings(shell: Shell
     shell.layout.cadences_toml.write_text("[cadence.memo\n")
     done = shell("cadences")
     assert done.code == 0
-    assert "settings: " in done.err and "cadences.toml" in done.err
+    assert "problem: " in done.err and "cadences.toml" in done.err
 
 
 def test_wrong_settings_are_listed_line_by_line_and_nothing_starts(shell: Shell) -> None:

@@ -190,7 +190,7 @@ def test_files_and_folders_are_private_whatever_the_umask(tmp: Path) -> None:
 
 def test_a_file_where_a_folder_should_be_is_an_error(tmp: Path) -> None:
     (tmp / "x").write_text("")
-    with pytest.raises(FileExistsError):
+    with pytest.raises(NotADirectoryError, match="it is no folder"):  # no tick that is there
         OsFiles().make_folder(tmp / "x")
 
 

@@ -433,6 +433,16 @@ def test_a_bus_that_is_deleted_under_the_reader_is_just_empty(
     assert (snapshot.counts.inbox, snapshot.counts.dlq) == (0, 0)
 
 
+@pytest.mark.parametrize("name", ["inbox", "claimed", "dlq", "quarantine", "paused"])
+def test_a_file_in_the_place_of_a_folder_is_no_empty_folder(
+    agent_root: Layout, reader: SnapshotReader, name: str
+) -> None:
+    (agent_root.bus / name).rmdir()
+    (agent_root.bus / name).write_text("")
+    [problem] = reader.read().problems
+    assert problem == f"{name}: Not a directory: {agent_root.bus / name}"
+
+
 class CountingFiles(OsFiles):
     """The real disk, with a tally of what was read."""
 

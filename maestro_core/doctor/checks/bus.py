@@ -26,7 +26,10 @@ def folders(context: Context) -> Verdict:
     wrong = [f"{_short(context, p)} {why}" for p, why in faults.items() if why not in (None, "")]
     missing = [_short(context, path) for path, why in faults.items() if why == ""]
     if wrong:
-        return fail("\n".join(wrong), "give these folders to the agent's user, mode 700")
+        return fail(
+            "\n".join(wrong),
+            "move away what is no folder; the others must be the agent's user's, mode 700",
+        )
     if missing:
         return warn(f"missing: {', '.join(missing)}", f"{_FIX}, or start the consumer")
     if loose := [_short(context, path) for path in faults if os.stat(path).st_mode & 0o022]:
