@@ -50,13 +50,17 @@ def data(value: object, limit: int = 400) -> str:
 
 
 def fit(text: Text, width: int, align: Literal["left", "right"] = "left") -> Text:
-    """Exactly `width` cells: cut with an ellipsis or padded."""
+    """Exactly `width` cells: cut with an ellipsis or padded. Not to be changed: it is the text
+    itself where that fits."""
     if width <= 0:
         return Text("", end="")
-    text = text.copy()
-    if text.cell_len > width:
-        text.truncate(width, overflow="ellipsis")
     missing = width - text.cell_len
+    if not missing:
+        return text
+    text = text.copy()
+    if missing < 0:
+        text.truncate(width, overflow="ellipsis")
+        missing = width - text.cell_len
     if missing > 0:
         text.pad_left(missing) if align == "right" else text.pad_right(missing)
     return text
@@ -109,7 +113,9 @@ def choose(chunks: Sequence[tuple[int, Text]], width: int, gap: str = "  ") -> T
         kept.remove(max(kept, key=lambda item: (item[1][0], item[0])))
     text = Text(no_wrap=True, end="")
     for index, (_, (_, chunk)) in enumerate(kept):
-        text.append_text(line(gap if index else "", chunk))
+        if index:
+            text.append(gap)
+        text.append_text(chunk)
     return text
 
 
