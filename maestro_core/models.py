@@ -11,9 +11,6 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, Struct
 
-TICK_LIMIT = 1 << 20
-"""A tick file is at most this many bytes."""
-
 
 class Failure(Struct, frozen=True, omit_defaults=True):
     """One failed attempt at a tick."""

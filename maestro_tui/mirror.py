@@ -91,8 +91,11 @@ class Mirrors:
 
     def of_path(self, path: Path | str | None) -> Mirror | None:
         """The one behind that file; None for a file of this root. It is followed on."""
-        found = [one for one in self._open.values() if path is not None and one.path == Path(path)]
-        return self.of(found[0].row) if found else None
+        if path is None:
+            return None
+        with self._lock:
+            row = next((one.row for one in self._open.values() if one.path == Path(path)), None)
+        return self.of(row) if row is not None else None
 
     def look(self, mirror: Mirror) -> None:
         """Look now. Blocks."""

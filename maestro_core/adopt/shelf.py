@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -13,8 +12,6 @@ from maestro_core.bus import codec
 from maestro_core.errors import BadTick
 from maestro_core.files import FileSystem
 from maestro_core.models import Tick
-
-Decode = Callable[[bytes, str, Callable[[], float]], Tick]
 
 
 class Unusable(Struct, frozen=True):

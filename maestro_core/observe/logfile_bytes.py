@@ -70,7 +70,6 @@ class FileBytes:
         self.size = 0
         self.state: State = "waiting"
         self.trouble: str | None = None
-        self.restarts = 0
         self._handle: _Handle | None = None
         self._seen: tuple[int, int] = (-1, -1)
         self._witnesses: tuple[bytes, bytes] = (b"", b"")
@@ -133,7 +132,6 @@ class FileBytes:
         return "grown" if grown else "same"
 
     def _restart(self, info: os.stat_result) -> Change:
-        self.restarts += 1
         self._remember(info)
         return "restarted"
 

@@ -111,7 +111,6 @@ class MergedBytes:
     """The `ByteSource` of a merged log; `origin` tells where a line comes from."""
 
     def __init__(self, stdout: Path, stderr: Path, awake: Callable[[], float]) -> None:
-        self.restarts = 0
         self.trouble: str | None = None
         self._streams = (_Stream(stdout), _Stream(stderr))
         self._awake = awake
@@ -155,7 +154,6 @@ class MergedBytes:
         return "grown" if self.size > known else "same"
 
     def _restart(self) -> None:
-        self.restarts += 1
         self._pieces = _Pieces()
         self._begun = False
         for stream in self._streams:

@@ -71,7 +71,6 @@ class Result(Struct, frozen=True):
     error: str
     """Machine word of an API error: usage_limit_reached, connection_failed, …"""
     terminal_reason: str
-    stop_reason: str
     turns: int
     denials: tuple[str, ...]
     """Names of the tools that were denied."""
@@ -359,7 +358,6 @@ def _result_of(event: Event) -> Result:
         status=whole_of(event, "api_error_status"),
         error=text_of(event, "api_error") or text_of(event, "api_error_type") or "",
         terminal_reason=text_of(event, "terminal_reason") or "",
-        stop_reason=text_of(event, "stop_reason") or "",
         turns=whole_of(event, "num_turns") or 0,
         denials=tuple(dict.fromkeys(one for one in denials if one)),
     )

@@ -86,10 +86,6 @@ def test_a_payload_that_no_reader_would_take_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_limits_of_writer_and_reader_are_the_same() -> None:
-    assert producer.SIZE_LIMIT == models.TICK_LIMIT
-
-
 @pytest.mark.parametrize("missing", [0, 1])
 def test_the_largest_tick_that_is_written_is_read(tmp_path: Path, missing: int) -> None:
     document = make_document("memo", source="sh", now_wall=NOW, tick_id="t", payload="")

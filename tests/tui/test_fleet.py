@@ -207,6 +207,34 @@ def test_mirrors_are_removed_at_the_end() -> None:
     assert not mirror.path.exists()
 
 
+def test_a_mirror_is_looked_for_while_others_begin() -> None:
+    mirrors, troubles = Mirrors(lambda _row: TAIL), list[RuntimeError]()
+    done = threading.Event()
+
+    def look() -> None:
+        try:
+            while not done.is_set():
+                mirrors.of_path("logs/other")
+        except RuntimeError as error:
+            troubles.append(error)
+
+    threads = [threading.Thread(target=look) for _ in range(2)]
+    often = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for one in threads:
+            one.start()
+        for number in range(1000):
+            mirrors.of(replace(run("memo", 1, 1), host="mini-2", run_id=f"r{number}"))
+    finally:
+        done.set()
+        sys.setswitchinterval(often)
+        for one in threads:
+            one.join()
+        mirrors.close()
+    assert troubles == []
+
+
 @pytest.mark.anyio
 async def test_a_list_that_the_server_cannot_give_is_no_toast_after_the_other() -> None:
     backend = Cut(FLEET_SNAPSHOT)
