@@ -120,7 +120,10 @@ class MaestroApp(AgentsApp):
 
     def on_ready(self) -> None:
         """The first moment at which a screen can be painted."""
-        self._show_first() if self.snapshot is not None else self.screen.refresh()
+        if self.snapshot is not None and not self.feed.is_alive():
+            self._show_first()
+        else:
+            self.screen.refresh()
 
     def on_unmount(self) -> None:
         self.feed.stop()
