@@ -36,7 +36,7 @@ from maestro_tui.messages import (
 )
 from maestro_tui.presentation.cells import data, mask_with
 from maestro_tui.screens.registry import ORDER, make_screen
-from maestro_tui.terminal import TerminalDriver, catch_signals
+from maestro_tui.terminal import TerminalDriver
 from maestro_tui.themes import THEMES
 
 if TYPE_CHECKING:
@@ -105,7 +105,6 @@ class MaestroApp(AgentsApp):
         if not (early or self.agents_first):
             self.feed.start()
         if isinstance(self._driver, TerminalDriver):
-            catch_signals(self)
             self.start_wire()
         if self.wire is not None and not (early or self.agents_first):
             self.wire.hold()

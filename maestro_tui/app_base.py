@@ -120,6 +120,14 @@ class BaseApp(WiredApp):
         else:
             super().refresh_css(animate)
 
+    def _handle_exception(self, error: Exception) -> None:
+        """On the way out some widgets are gone and others not there yet: what they miss of each
+        other is no fault to end with, and no page of it to leave in the terminal."""
+        if self._exit:
+            self.log.error(f"while leaving: {error!r}")
+        else:
+            super()._handle_exception(error)
+
     # ---- nothing ends the console but its person ------------------------------------------
 
     async def run_action(

@@ -15,6 +15,7 @@ import socket
 import threading
 import time
 from codecs import getincrementaldecoder
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from textual import events
@@ -40,7 +41,13 @@ _RESTLESS = 1.0
 """Seconds after the last key in which that is looked at."""
 _LEAVING = 2.0
 """Seconds that a terminal which has stopped reading has for our last words."""
-_SIGNALS = {signal.SIGHUP: "the terminal hung up", signal.SIGTERM: "it was asked to end"}
+_BACKGROUND = 0.2
+"""Seconds between two looks whether the shell has put us in front again."""
+_SIGNALS = {
+    signal.SIGHUP: "the terminal hung up",
+    signal.SIGTERM: "it was asked to end",
+    signal.SIGQUIT: "it was asked to end",
+}
 
 
 class _WakingEvent(threading.Event):
@@ -66,10 +73,16 @@ class TerminalDriver(LinuxDriver):
 
     wire: Wire | None = None
     _entered = False
+    _looking: asyncio.TimerHandle | None = None
+    """In the background: when we look again whether we are in front."""
 
     def __init__(self, app: App[Any], **rest: Any) -> None:
         super().__init__(app, **rest)
         self.exit_event = self._leaving = _WakingEvent()
+        # By the loop, not by Textual's handlers: Python runs those between any two instructions,
+        # those of a queue that holds its lock too, and they write to that queue.
+        self._loop.add_signal_handler(signal.SIGTSTP, self._to_the_shell)
+        self._loop.add_signal_handler(signal.SIGCONT, self._from_the_shell)
         self.outlet = Outlet(self._lost)
         self._file: Any = self.outlet
 
@@ -81,25 +94,67 @@ class TerminalDriver(LinuxDriver):
         queue = getattr(self._writer_thread, "_queue", None)
         return queue.qsize() if queue is not None else 0
 
+    @property
+    def _has_terminal(self) -> bool:
+        """The terminal is ours: not before the start, nor while the shell has it."""
+        return self._writer_thread is not None and self._writer_thread.is_alive()
+
     def write(self, data: str) -> None:
-        """Textual's, but for entering a screen that the splash is on: some would clear it."""
+        """Textual's, but for entering a screen that the splash is on: some would clear it; and
+        what would go to a terminal that is not ours goes nowhere."""
         if self._entered and data == splash.ENTER:
             self._entered = False
-            return
-        super().write(data)
+        elif self._has_terminal:
+            super().write(data)
 
     def start_application_mode(self) -> None:
         self.outlet.start_again()
+        catch_signals(self._app)
         self._entered = splash.hand_over()
         super().start_application_mode()  # type: ignore[no-untyped-call]
         if self.wire is not None:
             self.wire.open()
 
     def stop_application_mode(self) -> None:
+        if not self._has_terminal:
+            return  # the shell has it, as it wants it
         if self.wire is not None:
             self.wire.close()
         self.outlet.hurry(_LEAVING)
         super().stop_application_mode()
+
+    def disable_input(self) -> None:
+        if self._has_terminal:  # whoever sets a terminal from the background is stopped
+            super().disable_input()
+
+    # ---- to the shell and back ------------------------------------------------------------
+
+    def _to_the_shell(self) -> None:
+        if self._has_terminal:
+            self.suspend_application_mode()
+            self._must_signal_resume = True
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+    def _from_the_shell(self) -> None:
+        """In front again. After a SIGSTOP the terminal was never given back, and the shell has
+        made of it what it wanted: then all of it is said anew. In the background (`bg`) the
+        agent's consumer goes on, and the screen waits."""
+        if self._looking is not None:
+            self._looking.cancel()
+        if self._app._exit:
+            return
+        if self._in_background():
+            self._looking = self._loop.call_later(_BACKGROUND, self._from_the_shell)
+            return
+        if self._has_terminal:
+            self.suspend_application_mode()
+        self.resume_application_mode()
+
+    def _in_background(self) -> bool:
+        try:
+            return os.tcgetpgrp(self.fileno) != os.getpgrp()
+        except OSError:
+            return False  # it is no terminal, or is gone: the reader finds out
 
     def _lost(self) -> None:
         self._app.call_later(self._app.post_message, Shutdown("the terminal is gone"))
@@ -170,7 +225,14 @@ def _key_like(report: events.CursorPosition) -> events.Key | None:
 
 
 def catch_signals(app: App[Any]) -> None:
-    """SIGHUP and SIGTERM leave with the terminal restored, even where they were ignored."""
+    """They leave with the terminal restored, even where they were ignored. Once the screen is
+    gone they do nothing: a line that drops says so two or three times, and the first is enough
+    to end the consumer that lives here cleanly."""
     loop = asyncio.get_running_loop()
-    for number, why in _SIGNALS.items():
-        loop.add_signal_handler(number, app.post_message, Shutdown(why))
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(app.post_message, Shutdown(_SIGNALS[signal.Signals(number)]))
+
+    for number in _SIGNALS:
+        signal.signal(number, leave)

@@ -25,7 +25,7 @@ from maestro_tui.wire.outlet import terminal_descriptor
 
 ENTER = "\x1b[?1049h"
 """As Textual enters the alternate screen."""
-_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 class Splash:
@@ -44,6 +44,9 @@ class Splash:
         self._shown = True
         silent = list(self._attributes)
         silent[3] &= ~termios.ECHO
+        silent[6] = list(silent[6])
+        for key in (termios.VSUSP, termios.VQUIT):  # to be keys of the console, once it is there
+            silent[6][key] = os.fpathconf(self._fd, "PC_VDISABLE").to_bytes(1, "little")
         termios.tcsetattr(self._fd, termios.TCSANOW, silent)
         rows = "".join(f"\x1b[{y};1H{line}" for y, line in enumerate(lines, 1))
         _write(self._fd, f"{ENTER}\x1b[?25l\x1b[m\x1b[H\x1b[2J{rows}")
@@ -62,7 +65,8 @@ class Splash:
 
     def _restore(self) -> None:
         for number, handler in self._signals.items():
-            signal.signal(number, handler)
+            if signal.getsignal(number) is _leave:  # or the driver catches it already
+                signal.signal(number, handler)
         if self._attributes is not None:
             try:
                 termios.tcsetattr(self._fd, termios.TCSANOW, self._attributes)

@@ -159,6 +159,14 @@ async def test_an_error_in_a_key_is_told_and_the_screen_lives_on(
         assert front(app).table.state.selection.index > 0
 
 
+async def test_a_fault_on_the_way_out_is_no_page_in_the_terminal() -> None:
+    async with console(FixedBackend()) as (app, _pilot):
+        app.exit()
+        app._handle_exception(RuntimeError("a widget is gone already"))
+    assert app.return_code == 0
+    assert app._exit_renderables == []
+
+
 @pytest.mark.parametrize("size", [(20, 6), (40, 10), (60, 15), (99, 24), (240, 70), (3, 2)])
 async def test_every_screen_at_any_size(size: tuple[int, int]) -> None:
     async with console(FixedBackend(), size) as (app, pilot):

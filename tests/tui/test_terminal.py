@@ -20,6 +20,7 @@ from tests.support import wait_until, write_tick
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 COLOUR = re.compile(rb"\x1b\[(?:[0-9;]*;)?(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])(?:;[0-9;]*)?m")
+KITTY_ON = re.compile(rb"\x1b\[>[0-9]+u")
 EVIL = (
     "exit 1: \x1b]52;c;ZXZpbA==\x07 \x1b]0;owned\x07 \x1b[2J \u202egnp.exe"
     " [bold]not bold[/bold] \x9b31m"
@@ -93,6 +94,109 @@ def test_it_stops_and_goes_on(agent: Agent) -> None:
         terminal.wait_until(lambda _: 1049 in terminal.modes, what="its screen to be back")
         terminal.press("2")
         terminal.wait_for("No dead letters")
+
+
+def assert_given_back(terminal: Recorder) -> None:
+    """As the next program would want to find it."""
+    assert not terminal.modes & {1049, 1000, 1003, 1004, 1006, 1015, 2004}
+    assert 25 not in terminal.hidden
+    assert len(KITTY_ON.findall(terminal.raw)) == terminal.raw.count(b"\x1b[<u")
+    assert terminal.attributes() == terminal.attributes_before
+
+
+@pytest.mark.parametrize("stop", [signal.SIGSTOP, signal.SIGTSTP, None])
+def test_stopped_by_others_or_not_at_all_it_goes_on_and_leaves_as_ever(
+    agent: Agent, stop: signal.Signals | None
+) -> None:
+    with console(agent) as terminal:
+        terminal.wait_for("consumer here")
+        process = psutil.Process(terminal.process.pid)
+        for screen, shows in (("2", "No dead letters"), ("4", "STAGE")):
+            if stop is not None:
+                terminal.send(stop)
+                wait_until(lambda: process.status() == psutil.STATUS_STOPPED, 20, "it to stop")
+            before = len(KITTY_ON.findall(terminal.raw))
+            terminal.send(signal.SIGCONT)
+            terminal.wait_until(lambda _, seen=before: len(KITTY_ON.findall(terminal.raw)) > seen)
+            terminal.press(screen)
+            terminal.wait_for(shows)
+        terminal.send(signal.SIGTERM)
+        assert terminal.wait_exit() == 0
+        assert_given_back(terminal)
+
+
+@pytest.mark.parametrize("number", [signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP])
+def test_asked_to_end_while_the_shell_has_the_terminal_it_ends(
+    agent: Agent, number: signal.Signals
+) -> None:
+    with console(agent) as terminal:
+        terminal.wait_for("consumer here")
+        process = psutil.Process(terminal.process.pid)
+        terminal.press("ctrl+z")
+        wait_until(lambda: process.status() == psutil.STATUS_STOPPED, 20, "it to stop")
+        terminal.send(number)
+        terminal.send(signal.SIGCONT)
+        assert terminal.wait_exit() == 0
+        assert_given_back(terminal)
+
+
+def test_quit_by_a_signal_gives_the_terminal_back(agent: Agent) -> None:
+    with console(agent) as terminal:
+        terminal.wait_for("consumer here")
+        terminal.send(signal.SIGQUIT)
+        assert terminal.wait_exit() == 0
+        assert_given_back(terminal)
+
+
+def test_in_the_background_its_consumer_goes_on_and_the_terminal_is_left_alone(
+    agent: Agent,
+) -> None:
+    """A shell with job control: ctrl+z, bg, fg; then ctrl+z, bg and kill."""
+    env = {**agent.env, "PS1": "ask> ", "ENV": ""}
+    words = ["bash", "--norc", "--noprofile", "-i"]
+    with Recorder(["/usr/bin/env", *words], env=env, columns=110, rows=30) as terminal:
+        terminal.wait_for("ask>")
+        terminal.type(f"{PROGRAM} --root {agent.root}\r")
+        terminal.wait_for("consumer here")
+        process = psutil.Process(agent.beat()["pid"])
+
+        def to_the_background() -> None:
+            terminal.press("ctrl+z")
+            wait_until(lambda: process.status() == psutil.STATUS_STOPPED, 20, "it to stop")
+            terminal.wait_until(lambda _: 1049 not in terminal.modes)
+            terminal.type("bg\r")
+            runs = len(agent.runs("free"))
+            agent.drop(f"tick-{runs}", "free")
+            wait_until(lambda: agent.runs("free")[runs:] == ["ok"], 30, "a tick to run meanwhile")
+            assert 1049 not in terminal.modes
+
+        to_the_background()
+        terminal.type("fg\r")
+        terminal.wait_until(lambda _: 1049 in terminal.modes)
+        terminal.press("2")
+        terminal.wait_for("No dead letters")
+        to_the_background()
+        terminal.type("kill %1\r")
+        wait_until(lambda: not process.is_running(), 30, "it to end")
+        terminal.wait_for("has stopped: no cadence runs now")
+        terminal.type("exit\r")
+        terminal.wait_exit()
+
+
+def test_a_second_hang_up_does_not_cut_the_clean_stop_short(agent: Agent) -> None:
+    """The terminal, the shell and the end of its session each say that the line dropped."""
+    agent.cadence("talker", "stubborn", "say: word {n}", seconds=60, repeat=60)
+    agent.drop("long", "talker")
+    with console(agent) as terminal:
+        terminal.wait_for("word 1")
+        terminal.send(signal.SIGHUP)
+        wait_until(lambda: "subsession_ending" in agent.stages(), 20, "its end to begin")
+        terminal.wait_until(lambda _: 1049 not in terminal.modes)
+        terminal.send(signal.SIGHUP)
+        terminal.send(signal.SIGTERM)
+        assert terminal.wait_exit() == 0
+    assert agent.where("long") == "inbox"
+    assert agent.stages()[-2:] == ["put_back", "consumer_stopped"]
 
 
 def test_without_colours_none_is_sent(agent: Agent) -> None:
