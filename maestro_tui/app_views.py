@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from rich.text import Text
 
+from maestro_core.models import Running
 from maestro_core.observe.snapshot import CadenceView, Snapshot
 from maestro_tui.app_acts import ActingApp
 from maestro_tui.backend import Backend
 from maestro_tui.keys import Key
+from maestro_tui.presentation.cells import data
 from maestro_tui.presentation.recap import Recap, recap_of, worth_telling
 from maestro_tui.screens.registry import ORDER
 from maestro_tui.themes import THEMES
@@ -190,6 +193,22 @@ class ViewsApp(ActingApp):
             path = self.backend.log_of(last) or last.stderr_path
         self.open_log(path, view.name)
 
+    def log_file(self, path: str | None) -> Path | None:
+        """The file to read for a path that was read in some file, which may name any; None when
+        it is no log of this agent. Logs of other hosts are followed here."""
+        from maestro_core.observe.find_run import log_path
+
+        if path is None:
+            return None
+        if (file := log_path(self.backend.layout, path)) is not None:
+            return file
+        mirror = self.backend.mirrors.of_path(path)
+        return None if mirror is None else mirror.path
+
+    def running_log(self, running: Running) -> Path | None:
+        """The log of a run that goes on."""
+        return self.log_file(self.backend.log_of(running))
+
     def find_log(self, path: str | None, run_id: str | None, title: str) -> None:
         """A log of which only its path on some host is known: looked for in a thread."""
 
@@ -207,7 +226,7 @@ class ViewsApp(ActingApp):
 
         mirrors = self.backend.mirrors
         if (mirror := mirrors.of_path(path)) is None:
-            self.push_screen(LogOverlay(self.backend.layout.root / path, title))
+            self._open_file(self.log_file(path), path, title)
             return
 
         def note() -> str:
@@ -220,3 +239,11 @@ class ViewsApp(ActingApp):
             self.call_from_thread(self.push_screen, LogOverlay(mirror.path, title, note=note))
 
         self.in_thread("log-of-host", look, where="reading a log of another host")
+
+    def _open_file(self, file: Path | None, path: str, title: str) -> None:
+        from maestro_tui.screens.log_screen import LogOverlay
+
+        if file is None:
+            self.say(f"{data(path, 200)} is no log of this agent", severity="warning")
+        else:
+            self.push_screen(LogOverlay(file, title))

@@ -219,16 +219,22 @@ class RootBackend:
         another host a file that follows what is told of it."""
         from maestro_core.observe.find_run import row_of
 
-        if run.host is None or (run.stdout_path and (self.layout.root / run.stdout_path).exists()):
+        if run.host is None or self._is_here(run.stdout_path):
             return run.stdout_path
         return str(self.mirrors.of(row_of(run) if isinstance(run, Running) else run).path)
 
     def find_log(self, path: str | None, run_id: str | None) -> str | None:
         """Where a log is to be read of which only its path on some host is known. Blocks."""
-        if path is None or run_id is None or (self.layout.root / path).exists():
+        if path is None or run_id is None or self._is_here(path):
             return path
         row = self.reads.run(run_id)
         return path if row is None or row.host is None else str(self.mirrors.of(row).path)
+
+    def _is_here(self, path: str | None) -> bool:
+        from maestro_core.observe.find_run import log_path
+
+        file = log_path(self.layout, path)
+        return file is not None and file.exists()
 
     def check_titles(self) -> Sequence[tuple[str, str]]:
         """Id and title of every check."""
@@ -248,11 +254,12 @@ class RootBackend:
         )  # fmt: skip
 
     def stderr_tail(self, path: str, lines: int, run_id: str | None = None) -> list[str]:
-        """The last lines of a log under the agent root, or of what another host told of that
-        run; empty when it is gone."""
-        root = self.layout.root.resolve()
-        target = (root / path).resolve()
-        if not target.is_relative_to(root) or not target.is_file():
+        """The last lines of a log of this agent, or of what another host told of that run; empty
+        when it is gone."""
+        from maestro_core.observe.find_run import log_path
+
+        target = log_path(self.layout, path)
+        if target is None or not target.is_file():
             return self._told_of(run_id, lines)
         with target.open("rb") as file:
             size = file.seek(0, 2)

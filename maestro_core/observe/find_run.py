@@ -48,12 +48,13 @@ def find_run(reads: Reads, word: str | None) -> FoundRun | None:
 
 
 def log_path(layout: Layout, stored: str | None) -> Path | None:
-    """A stored log path inside the agent root; None for any other: it is data, not trusted."""
+    """The file of a stored log path, inside the agent root or where its folder of logs is a link
+    to; None for any other: it is data, not trusted."""
     if not stored:
         return None
-    root = layout.root.resolve()
-    path = (root / stored).resolve()
-    return path if path.is_relative_to(root) else None
+    path = (layout.root / stored).resolve()
+    homes = (layout.root.resolve(), layout.subsessions.resolve())
+    return path if any(path.is_relative_to(home) for home in homes) else None
 
 
 def _newest(reads: Reads, word: str | None) -> RunRow | None:

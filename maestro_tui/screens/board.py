@@ -42,7 +42,7 @@ class BoardScreen(ListScreen[Cadence]):
 
     def body(self) -> Iterable[Widget]:
         yield from super().body()
-        yield Live(self.console.backend.layout.root, self.console.backend.log_of)
+        yield Live(self.console.running_log)
 
     @property
     def board(self) -> Board:

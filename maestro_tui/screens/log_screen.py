@@ -47,11 +47,6 @@ class RunLogs(NamedTuple):
     stderr: Path | None
 
     @classmethod
-    def of_run(cls, root: Path, stdout: str | None, stderr: str | None) -> RunLogs:
-        """From the paths of a ledger row, which are relative to the agent root."""
-        return cls(root / stdout if stdout else None, root / stderr if stderr else None)
-
-    @classmethod
     def of(cls, path: Path) -> RunLogs:
         """From one of them: the other has the same name but for its kind."""
         if path.name.endswith(".stderr.log"):

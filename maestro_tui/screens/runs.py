@@ -125,8 +125,11 @@ class RunsScreen(ListScreen[Run]):
         if (path := backend.log_of(run.row)) != run.row.stdout_path:
             self.console.open_log(path, run.row.cadence)
             return
-        root = backend.layout.root
-        logs = RunLogs.of_run(root, run.row.stdout_path, run.row.stderr_path)
+        find = self.console.log_file
+        logs = RunLogs(find(run.row.stdout_path), find(run.row.stderr_path))
+        if logs.stdout is None and logs.stderr is None:
+            self.console.say("its logs are no logs of this agent", severity="warning")
+            return
         self.app.push_screen(LogOverlay(logs, run.row.cadence))
 
     def action_details(self) -> None:

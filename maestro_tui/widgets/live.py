@@ -35,8 +35,7 @@ class Lines(Canvas):
 
 
 class Live(Vertical):
-    """See the module docstring. `root` is what relative log paths start from; `log_of` says
-    where the log of a run is to be read."""
+    """See the module docstring. `log_of` says where the log of a run is to be read."""
 
     DEFAULT_CSS = """
     Live { height: 1fr; min-height: 3; }
@@ -44,11 +43,10 @@ class Live(Vertical):
     Live #live-idle { height: 1fr; }
     """
 
-    def __init__(self, root: Path, log_of: Callable[[Running], str | None]) -> None:
+    def __init__(self, log_of: Callable[[Running], Path | None]) -> None:
         super().__init__(id="live")
-        self._root = root
         self._log_of = log_of
-        self._path: str | None = None
+        self._path: Path | None = None
         self._log: Widget | None = None
         self._unsettled = False
         """The log was empty when it was looked at: what it is shows later."""
@@ -70,21 +68,20 @@ class Live(Vertical):
             head.show([run_line(running, view, now, self.size.width, live)])
         self._follow(self._log_of(running) if running else None)
 
-    def _follow(self, path: str | None) -> None:
-        """Put the log of that path there, as steps where it is a transcript."""
+    def _follow(self, path: Path | None) -> None:
+        """Put that log there, as steps where it is a transcript."""
         if path != self._path:
             self._path = path
             self._unsettled = path is not None
             if path is None or not self._settle(path):
-                self._put(None if path is None else _raw(self._root / path))
+                self._put(None if path is None else _raw(path))
         elif self._unsettled and path is not None:
             self._settle(path)
 
-    def _settle(self, path: str) -> bool:
+    def _settle(self, file: Path) -> bool:
         """Once something is in it, a log is seen to be a transcript or not."""
         from maestro_core.observe.logfile_steps import is_stream_json
 
-        file = self._root / path
         if not file.exists() or not file.stat().st_size:
             return False
         self._unsettled = False

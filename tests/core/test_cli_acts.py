@@ -389,6 +389,14 @@ def test_tail_reads_no_file_outside_the_agent_root(shell: Shell, tmp_path: Path)
     assert shell("tail", "--json").document["stdout"] == []
 
 
+def test_tail_reads_logs_whose_folder_is_a_link(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "large-disk").mkdir()
+    shell.layout.subsessions.rmdir()
+    shell.layout.subsessions.symlink_to(tmp_path / "large-disk")
+    begin_run(shell.layout)[0].write_text("on the other disk\n")
+    assert "on the other disk" in shell("tail", "--no-follow").out
+
+
 def test_an_unknown_run_is_refused(shell: Shell) -> None:
     done = shell("tail", "nope")
     assert (done.code, done.out) == (1, "")

@@ -18,7 +18,7 @@ from maestro_core.layout import Layout
 from maestro_tui.app import MaestroApp
 from maestro_tui.backend import RootBackend
 from tests.support import read_json, write_json, write_tick
-from tests.tui.support import console, gone, said, see, settled, until
+from tests.tui.support import console, gone, said, see, settled, shown, until
 
 pytestmark = pytest.mark.anyio
 
@@ -237,6 +237,27 @@ async def test_r_on_a_group_retries_all_of_its_cause(root: Layout) -> None:
         await until(pilot, lambda: names(root.dlq) == ["dead-3"])
     document = read_json(root.inbox / "dead-1.json")
     assert (document["attempts"], len(document["failures"])) == (0, 1)
+
+
+async def test_a_dead_letter_opens_no_file_that_is_no_log_of_the_agent(
+    root: Layout, tmp_path: Path
+) -> None:
+    (tmp_path / "id_ed25519").write_text("a key of somebody\n")
+    running = {"run_id": "r1", "tick_id": "t1", "cadence": "memo", "pid": 1,
+               "stdout_path": str(tmp_path / "id_ed25519")}  # fmt: skip
+    write_json(root.consumer_json, {"beat_at": "2026-11-24T02:00:00.000Z", "running": [running]})
+    write_tick(
+        root.dlq, "dead-9", "dropped", attempts=2, last_error="x",
+        failures=[{"at": "2026-11-24T02:00:00.000Z", "attempt": 2, "exit_code": 1, "reason": "x",
+                   "stdout_path": str(tmp_path / "id_ed25519"), "stderr_path": "../id_ed25519"}],
+    )  # fmt: skip
+    async with console(Backend(root)) as (app, pilot):
+        await pilot.press("2")
+        await see(pilot, "dropped")
+        await on_row(app, pilot, "dead-9")
+        await pilot.press("l")
+        await until(pilot, lambda: any("is no log of this agent" in one for one in said(app)))
+        assert "a key of somebody" not in shown(app)
 
 
 async def test_one_first_retries_only_the_first(root: Layout) -> None:

@@ -30,7 +30,7 @@ LOGS = "logs/cadence-bus/subsessions/2026-11-24-inbox-processor-x"
 def logs(agent_root: Layout) -> RunLogs:
     (agent_root.root / f"{LOGS}.stdout.log").write_bytes(transcript())
     (agent_root.root / f"{LOGS}.stderr.log").write_bytes(b"first\nValueError: boom\nlast\n")
-    return RunLogs.of_run(agent_root.root, f"{LOGS}.stdout.log", f"{LOGS}.stderr.log")
+    return RunLogs(agent_root.root / f"{LOGS}.stdout.log", agent_root.root / f"{LOGS}.stderr.log")
 
 
 @asynccontextmanager
