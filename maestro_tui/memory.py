@@ -19,6 +19,7 @@ from maestro_tui.presentation.times import moment
 
 MOST_NOTES = 500
 LONGEST_NOTE = 500
+MOST_BYTES = 8 << 20
 LONGEST_NAME = 200
 """Of a file, without what stands behind its dot; systems allow 255 bytes."""
 
@@ -89,7 +90,7 @@ class Memory:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        document = json.loads(files.OsFiles().read(path, MOST_BYTES))
+    except (OSError, ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}

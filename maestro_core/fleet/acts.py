@@ -17,12 +17,14 @@ import msgspec
 from maestro_core.bus import codec
 from maestro_core.bus.producer import encode_document
 from maestro_core.clock import Clock
+from maestro_core.consumer.heart import BEAT_LIMIT
 from maestro_core.control import audit
 from maestro_core.control.acts import FileActs
 from maestro_core.control.apply import Applier, settings_or_default
 from maestro_core.control.commands import Ack, Command
 from maestro_core.control.markers import Note
 from maestro_core.errors import BusError
+from maestro_core.files import OsFiles
 from maestro_core.fleet import audit as fleet_audit
 from maestro_core.fleet.asking import Asker
 from maestro_core.fleet.connect import Link
@@ -146,7 +148,7 @@ class FleetActs:
     def _runs_here(self, command: Command) -> bool:
         """Whether it is this host's consumer that works on it: then no server is needed."""
         try:
-            beat = msgspec.json.decode(self._layout.consumer_json.read_bytes())
+            beat = msgspec.json.decode(OsFiles().read(self._layout.consumer_json, BEAT_LIMIT))
             running = {run["run_id"] for run in beat["running"]}
         except (OSError, ValueError, KeyError, TypeError):
             return False

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from maestro_core.observe.snapshot import Snapshot
 
 _PART = 1 << 20
+_LONGEST = 30
+"""Seconds after which a child that nobody ends any more is ended by the system."""
 
 
 class Early(NamedTuple):
@@ -83,6 +85,7 @@ def begin(layout: Layout) -> ReadAhead | None:
 def _child(layout: Layout, sending: int) -> None:
     """Never returns. Silent: the terminal belongs to the parent, which tells what is wrong."""
     try:
+        signal.alarm(_LONGEST)
         with open(sending, "wb") as pipe:
             early = read_early(layout)
             if early is not None:

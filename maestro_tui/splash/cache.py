@@ -59,10 +59,9 @@ def forget(path: Path) -> None:
 def load(path: Path) -> OldBoard | None:
     """None when there is none, or it is not what `store` writes."""
     try:
-        with path.open("rb") as file:
-            document = json.loads(file.read(MOST_BYTES))
+        document = json.loads(files.OsFiles().read(path, MOST_BYTES))
         at, width, lines = document["at"], document["width"], document["lines"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     known = isinstance(at, int | float) and isinstance(width, int) and isinstance(lines, list)
     if not known or not all(isinstance(line, str) for line in lines):

@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from maestro_core.files import OsFiles
 from maestro_core.layout import NAME, Layout
 
 MOST_BYTES = 256 << 10
@@ -85,8 +86,7 @@ def _consumer(layout: Layout, now: float) -> Fact:
 
 def _document(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
-            found = json.loads(file.read(MOST_BYTES))
+        found = json.loads(OsFiles().read(path, MOST_BYTES))  # never waits, as for a pipe
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -25,7 +25,8 @@ from maestro_tui.wire.outlet import terminal_descriptor
 
 ENTER = "\x1b[?1049h"
 """As Textual enters the alternate screen."""
-_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+_NOBODYS = (signal.SIG_DFL, signal.SIG_IGN, signal.default_int_handler)
 
 
 class Splash:
@@ -74,14 +75,17 @@ class Splash:
                 return  # the terminal is gone
 
     def _catch(self) -> None:
-        """A signal that would end us on the spot, or is ignored, ends us by way of `close`."""
+        """A signal that would end us anyhow, or is ignored, ends us by way of `close`."""
         for number in _SIGNALS:
-            if signal.getsignal(number) in (signal.SIG_DFL, signal.SIG_IGN):
+            if signal.getsignal(number) in _NOBODYS:
                 self._signals[number] = signal.signal(number, _leave)
 
 
 def _leave(number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)
+    """At once: what would be raised in the midst of an import comes out of it as another error.
+    Nothing runs yet that would have to end first."""
+    close_splash()
+    os._exit(128 + number)
 
 
 def _write(fd: int, text: str) -> None:

@@ -108,6 +108,40 @@ def test_a_start_that_fails_gives_the_terminal_back(
         assert terminal.attributes()[3] & termios.ECHO
 
 
+IN_A_CLASS = """
+import os, signal
+class Naming:
+    def __set_name__(self, owner, name):
+        os.kill(os.getpid(), signal.{number})
+        sum(range(100))
+class Owner:
+    named = Naming()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+def test_a_start_ends_without_a_word_wherever_in_an_import_it_was(
+    agent: Agent, tmp_path: Path, number: signal.Signals
+) -> None:
+    """Python makes another error of one that is raised while a class is made."""
+    env = without_textual(tmp_path / "agent", IN_A_CLASS.format(number=number.name))
+    with console(agent, **env) as terminal:
+        assert terminal.wait_exit() == 128 + number
+        assert terminal.text().strip() == ""
+        assert ALTERNATE not in terminal.modes
+        assert terminal.attributes() == terminal.attributes_before
+
+
+def test_keys_of_the_shell_that_come_too_early_are_keys_of_the_console(agent: Agent) -> None:
+    """ctrl+z would stop it with its first frame on, ctrl+\\ would end it so."""
+    with console(agent) as terminal:
+        terminal.wait_for("starting")
+        terminal.press("ctrl+\\", "2")
+        terminal.wait_for("No dead letters")
+        terminal.press("1")
+        leave(terminal)
+
+
 def test_a_hang_up_ends_the_start_even_where_it_was_ignored(agent: Agent, tmp_path: Path) -> None:
     env = without_textual(tmp_path / "agent", "import time; time.sleep(60)")
     words = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", PROGRAM, "--root", agent.root, "--attach"]

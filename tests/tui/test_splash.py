@@ -78,6 +78,15 @@ def test_broken_files_are_read_as_nothing(agent_root: Layout, content: str) -> N
     assert words(agent_root) == "0 waiting | no consumer"
 
 
+def test_nothing_is_waited_for_where_a_pipe_has_the_name_of_a_file(
+    agent_root: Layout, tmp_path: Path
+) -> None:
+    for path in (agent_root.circuit_open, agent_root.consumer_json, tmp_path / "old.board"):
+        os.mkfifo(path)
+    assert facts(agent_root, 0.0) == [[Fact("0 waiting"), Fact("no consumer", "muted")]]
+    assert load(tmp_path / "old.board") is None
+
+
 def test_a_name_that_is_no_name_is_not_shown(agent_root: Layout) -> None:
     entry = {"open_until": iso(NOW + 60)}
     names = {"\x1b]52;c;aGk=\x07": entry, "a b": entry, "fine": entry}
