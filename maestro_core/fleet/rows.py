@@ -121,12 +121,16 @@ WITH given AS MATERIALIZED (
     INSERT INTO pgqueuer_log (job_id, status, entrypoint, priority)
     SELECT id, $10::text::pgqueuer_status, entrypoint, priority FROM made
 )
-SELECT made.tick, EXISTS (
-    SELECT FROM pgqueuer q WHERE q.id >= g.base AND q.id < made.id
-    AND ((q.headers ->> 'at')::bigint, (q.headers ->> 'id') COLLATE "C") > (g.at, g.tick)
-) AS behind
-FROM made JOIN given g USING (tick)
+SELECT made.tick, (g.at, g.tick COLLATE "C") < (last.at, last.tick) AS behind
+FROM made JOIN given g USING (tick) LEFT JOIN (
+    SELECT DISTINCT ON (base) base, (q.headers ->> 'at')::bigint AS at,
+        (q.headers ->> 'id') COLLATE "C" AS tick
+    FROM starts JOIN pgqueuer q ON q.id >= base AND q.id < base + 1048576 AND q.headers ? 'id'
+    ORDER BY base, at DESC, tick DESC
+) last USING (base)
 """
+"""`behind`: a tick that was there has to come after it. Each millisecond is looked through once
+for all that come into it, so that many moved together do not look at each other one by one."""
 
 _REORDER = """
 WITH later AS (
@@ -138,7 +142,10 @@ WITH later AS (
 ), top AS (SELECT max(id) AS id FROM pgqueuer WHERE id >= $1 AND id < $1 + 1048576)
 UPDATE pgqueuer q SET id = top.id + later.n FROM later, top
 WHERE q.id = later.id AND q.status IN ('queued', 'failed')
+AND top.id + (SELECT count(*) FROM later) < $1 + 1048576
 """
+"""Those of a millisecond that come after a tick move behind all others, in order; where its
+numbers are used up they stay in the order in which they came."""
 
 
 def insert(connection: Connection, rows: list[NewRow], status: str = "queued") -> set[str]:
@@ -147,8 +154,9 @@ def insert(connection: Connection, rows: list[NewRow], status: str = "queued") -
     columns: list[Any] = [list(column) for column in zip(*rows, strict=True)]
     made = connection.execute(_INSERT, [*columns, status]).fetchall()
     by_id = {row.tick_id: row for row in rows}
-    for one in made:
-        if one["behind"]:  # it came late into its millisecond: those after it move behind it
-            row = by_id[one["tick"]]
-            connection.execute(_REORDER, (row.base, row.at, row.tick_id))
+    late: dict[int, NewRow] = {}
+    for row in (by_id[one["tick"]] for one in made if one["behind"]):
+        late[row.base] = min(late.get(row.base, row), row, key=lambda one: (one.at, one.tick_id))
+    for row in late.values():  # they came late into it: those after the first of them move
+        connection.execute(_REORDER, (row.base, row.at, row.tick_id))
     return {one["tick"] for one in made}

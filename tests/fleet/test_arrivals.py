@@ -63,3 +63,21 @@ def test_a_long_queue_is_counted_now_and_then_and_its_cadences_are_always_known(
     assert count.read() == {"a": 4, "b": 1}
     clock.advance(120)
     assert count.read() == {"a": 5, "b": 1}
+
+
+def test_many_that_come_late_into_one_millisecond_stay_in_order_and_within_its_numbers(
+    database: Database,
+) -> None:
+    engine = PostgresEngine(database.link())
+    at, next_at = "2026-01-02T00:00:00.000Z", "2026-01-02T00:00:00.001Z"
+    engine.enqueue(Tick(id="next", cadence="memo", enqueued_at=next_at))
+    names = [f"t{n * 7 % 1500:04}" for n in range(1500)]
+    for start in range(0, 1500, 300):
+        batch = names[start : start + 300]
+        engine.enqueue_many([Tick(id=one, cadence="memo", enqueued_at=at) for one in batch])
+    found = [view.tick.id for view in engine.page("inbox", limit=2000)]
+    assert found == [*sorted(names), "next"]
+    [row] = engine.link.rows(
+        "SELECT max(id) - min(id) AS taken FROM pgqueuer WHERE headers ->> 'id' <> 'next'"
+    )
+    assert row["taken"] < 10_000  # each batch moves those after it once
