@@ -36,7 +36,7 @@ from maestro_tui.messages import (
 )
 from maestro_tui.presentation.cells import data, mask_with
 from maestro_tui.screens.registry import ORDER, make_screen
-from maestro_tui.terminal import TerminalDriver
+from maestro_tui.terminal import TerminalDriver, takes_mouse
 from maestro_tui.themes import THEMES
 
 if TYPE_CHECKING:
@@ -278,7 +278,7 @@ def run_console(
     app.wire_way, app.notices_way = "eco" if eco else config.wire, config.notices
     gc.freeze()
     gc.enable()
-    app.run(mouse=config.mouse)
+    app.run(mouse=takes_mouse(os.environ) if config.mouse is None else config.mouse)
     return leave(app, demo=demo)
 
 

@@ -32,7 +32,8 @@ class ConsoleConfig(NamedTuple):
     """`problems` has one line for each fault; what is faulty is not taken."""
 
     theme: str = THEMES[0]
-    mouse: bool = True
+    mouse: bool | None = None
+    """None = as the terminal can take it."""
     keymap: Mapping[str, str] = {}
     problems: tuple[str, ...] = ()
     wire: str = WIRES[0]
@@ -66,10 +67,10 @@ def read_config(document: Mapping[str, Any]) -> ConsoleConfig:
         _one_of(document, name, allowed, problems)
         for name, allowed in (("theme", THEMES), ("wire", WIRES), ("notices", NOTICES))
     )
-    mouse, keys = document.get("mouse", True), document.get("keys", {})
-    if not isinstance(mouse, bool):
+    mouse, keys = document.get("mouse"), document.get("keys", {})
+    if mouse is not None and not isinstance(mouse, bool):
         problems.append("mouse is neither true nor false")
-        mouse = True
+        mouse = None
     if not isinstance(keys, dict):
         problems.append("[keys] is no table")
         keys = {}

@@ -15,6 +15,7 @@ import socket
 import threading
 import time
 from codecs import getincrementaldecoder
+from collections.abc import Mapping
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -222,6 +223,12 @@ def _key_like(report: events.CursorPosition) -> events.Key | None:
         return None
     keys = ANSI_SEQUENCES_KEYS.get(f"\x1b[1;{report.x + 1}R")
     return events.Key(keys[0].value, None) if isinstance(keys, tuple) else None
+
+
+def takes_mouse(environ: Mapping[str, str]) -> bool:
+    """Not GNU screen: while it reports the mouse it keeps Escape back until the next key."""
+    screen = environ.get("STY") or environ.get("TERM", "").startswith("screen.")
+    return not screen or bool(environ.get("TMUX"))
 
 
 def catch_signals(app: App[Any]) -> None:
