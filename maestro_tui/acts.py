@@ -146,9 +146,9 @@ def usual_cost(view: CadenceView | None) -> float:
 def held_words(view: CadenceView, now: float) -> str:
     """What would keep a tick of it waiting, or what one more failure would do; or nothing."""
     if view.state == "open" and view.open_until:
-        return f"its circuit is open until {times.face(view.open_until, now)}: they wait"
+        return f"its circuit is open until {times.face(view.open_until, now)}: not before then"
     if view.state == "paused":
-        return "it is paused: they wait until it is resumed"
+        return "it is paused: not before it is resumed"
     if view.state == "half_open":
         return "its circuit is half-open: the first one is the probe"
     if view.failures and view.failures + 1 >= view.threshold:

@@ -77,6 +77,15 @@ class RowsRead(Message):
         self.rows = rows
 
 
+class RowsFailed(Message):
+    """A list that a screen asked for could not be read; the toast comes on its own way."""
+
+    def __init__(self, ticket: int, error: Exception) -> None:
+        super().__init__()
+        self.ticket = ticket
+        self.error = error
+
+
 class Shutdown(Message):
     """The system wants this console gone: SIGHUP, SIGTERM, or the terminal went away."""
 

@@ -156,7 +156,8 @@ def _of_operators(view: CadenceView) -> Iterator[Obstacle]:
 def _of_breaker(view: CadenceView) -> Iterator[Obstacle]:
     close = _command("circuit close", view.name)
     if view.open_until is not None:
-        says = f"its circuit is open after {view.failures} failures in a row"
+        after = f"open after {view.failures} failures in a row" if view.failures else "held open"
+        says = f"its circuit is {after}"
         yield Obstacle("circuit_open", says, "close_circuit", close, view.open_until)
     elif view.state == "backoff":
         says = f"it backs off after failure {view.failures} of {view.threshold}"

@@ -14,6 +14,7 @@ from maestro_core.observe.signature import signature
 from maestro_tui.presentation import times
 from maestro_tui.presentation.cells import data, facts, line, plural
 from maestro_tui.presentation.columns import Column
+from maestro_tui.presentation.reasons import gist
 from maestro_tui.query import Fields
 
 
@@ -91,8 +92,8 @@ def _what(row: Row, _now: float) -> Text:
     note = line(("  ✎ ", "accent"), (data(row.note, 80), "accent")) if row.note else line("")
     if isinstance(row, GroupRow):
         head = line(("▾ " if row.open else "▸ ", "bad"), (f"{len(row.ids):,} × ", "bad.strong"))
-        return line(head, (data(row.signature, 200), "title"), note)
-    return line(("× ", "bad"), (data(_error(row.view) or "no reason", 200), "title"), note)
+        return line(head, (data(gist(row.signature), 200), "title"), note)
+    return line(("× ", "bad"), (data(gist(_error(row.view) or "no reason"), 200), "title"), note)
 
 
 def _cadence(row: Row, _now: float) -> Text:

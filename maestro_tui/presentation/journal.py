@@ -16,10 +16,10 @@ from maestro_tui.presentation.words import LEVELS, Look
 from maestro_tui.query import Fields
 
 STAGE_STYLES = {
-    "circuit_opened": "bad", "circuit_closed": "ok", "dead_letter": "bad", "emergency_stop": "bad",
-    "subsession_spawn": "run", "inline_spawn": "run", "subsession_failed": "bad",
-    "subsession_ok": "ok", "subsession_completed": "ok", "inline_failed": "bad",
-    "operator": "accent",
+    "circuit_opened": "bad", "circuit_closed": "ok", "unknown_cadence": "bad", "poison_tick": "bad",
+    "emergency_stop": "bad", "subsession_spawn": "run", "inline_spawn": "run",
+    "subsession_completed": "ok", "inline_completed": "ok", "subsession_failed": "bad",
+    "inline_failed": "bad", "operator": "accent",
 }  # fmt: skip
 """Stages that stand out; the others have the style of their level."""
 

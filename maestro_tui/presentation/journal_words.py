@@ -9,6 +9,7 @@ from typing import Any
 
 from maestro_tui.presentation import times
 from maestro_tui.presentation.cells import data, money, plural
+from maestro_tui.presentation.reasons import gist
 
 Entry = dict[str, Any]
 
@@ -25,9 +26,12 @@ _DETAILS_ALONE = frozenset({
 
 def summary(entry: Entry) -> str:
     """What an entry says beyond its time, level, stage and cadence: `attempt 2 · took 5.7s`."""
-    words = [operator_words(entry)] if entry.get("stage") == "operator" else []
-    words += [_shown(entry[name]) for name in _FIRST if entry.get(name)]
+    words = [operator_words(entry) if entry.get("stage") == "operator" else _targets(entry)]
+    said = [gist(_shown(entry[name])) for name in _FIRST if entry.get(name)]
+    words += said
     left_out = {*_SHOWN_APART, *_FIRST, *_DETAILS_ALONE}
+    if any(one.startswith("exit ") for one in said):  # the reason of a run begins with its code
+        left_out.add("exit_code")
     words += [_field(name, value) for name, value in entry.items() if name not in left_out]
     about = next((entry[name] for name in ("tick_id", "id", "run_id") if entry.get(name)), "")
     return data(" · ".join(filter(None, words)) or str(about), 1000)
@@ -42,6 +46,8 @@ def _field(name: str, value: Any) -> str:
         return words(value)
     if name in _UNTIL and isinstance(value, str):
         return f"until {_shown(value)}"
+    if name == "destination":
+        return _DESTINATIONS.get(str(value), f"to {_shown(value)}")
     label = name.replace("_", " ")
     return label if value is True else f"{label} {_shown(value)}"
 
@@ -58,6 +64,10 @@ _WORDS: Mapping[str, Callable[[Any], str]] = {
     "recovered": lambda n: f"{plural(n, 'tick')} put back" if n else "",
     "pid": lambda n: f"pid {n}",
 }
+_DESTINATIONS = {
+    "dlq": "to the dead letters", "retry": "will be tried again", "put_back": "put back",
+}  # fmt: skip
+"""Where the tick of a failed run went."""
 _UNTIL = frozenset({"retry_at", "open_until", "until"})
 
 
@@ -80,9 +90,14 @@ def operator_words(entry: Entry) -> str:
     actor = entry.get("actor")
     actor = actor if isinstance(actor, dict) else {}
     address = f" from {actor['address']}" if actor.get("address") else ""
+    place = f" on {entry['host']}" if entry.get("host") else ""
+    who = f"{actor.get('user', 'somebody')}{address}{place}"
+    return f"{who}: {entry.get('verb')} {_targets(entry)}"
+
+
+def _targets(entry: Entry) -> str:
+    """What an act was done to: the first three, and how many more."""
     targets = entry.get("targets")
     names = [str(one) for one in targets] if isinstance(targets, list) else []
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    place = f" on {entry['host']}" if entry.get("host") else ""
-    who = f"{actor.get('user', 'somebody')}{address}{place}"
-    return f"{who}: {entry.get('verb')} {', '.join(names[:3])}{more}"
+    return f"{', '.join(names[:3])}{more}"

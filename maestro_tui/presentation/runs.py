@@ -12,6 +12,7 @@ from maestro_core.observe.snapshot import Snapshot
 from maestro_tui.presentation import times
 from maestro_tui.presentation.cells import data, facts, line, money
 from maestro_tui.presentation.columns import Column
+from maestro_tui.presentation.reasons import gist
 from maestro_tui.presentation.words import MAYBE_RUNNING, Look, outcome_look
 from maestro_tui.query import Fields
 
@@ -120,7 +121,7 @@ def _exit(run: Run, _now: float) -> Text:
 def _reason(run: Run, _now: float) -> Text:
     """Without the exit code in front, which has a column."""
     reason = (run.row.reason or "").removeprefix(f"exit {run.row.exit_code}: ")
-    return line((data(reason, 200), "muted"))
+    return line((data(gist(reason), 200), "muted"))
 
 
 def _model(run: Run, _now: float) -> Text:

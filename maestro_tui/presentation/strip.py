@@ -186,11 +186,10 @@ def banners(snapshot: Snapshot, here: Here, now: float) -> list[Text]:
         found.append(_settings_banner(view.word, error))
     if here.trouble and not (error and error in here.trouble):
         found.append(line((f" △ {data(here.trouble, 300)} ", "banner.warn")))
-    found += [
-        line((f" △ {data(problem, 300)} ", "banner.warn"))
-        for problem in snapshot.problems[:1]
-        if fleet is None or problem != fleet.away
-    ]
+    problems = [one for one in snapshot.problems if fleet is None or one != fleet.away]
+    if problems:
+        more = f" · and {len(problems) - 1} more, 5 names them" if len(problems) > 1 else ""
+        found.append(line((f" △ {data(problems[0], 300)}{more} ", "banner.warn")))
     return [banner for banner in found if banner is not None]
 
 

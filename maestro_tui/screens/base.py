@@ -11,8 +11,8 @@ from rich.text import Text
 from textual.widget import Widget
 
 from maestro_core.errors import BusAway
-from maestro_tui.messages import RowsRead
-from maestro_tui.presentation.cells import line
+from maestro_tui.messages import RowsFailed, RowsRead
+from maestro_tui.presentation.cells import data, line
 from maestro_tui.query import Fields, Query
 from maestro_tui.rows import MANY, Arranged, Order, Outdated, always, arrange_rows
 from maestro_tui.screens.frame import ConsoleScreen, screen_bindings
@@ -36,6 +36,8 @@ class ListScreen(ConsoleScreen, Generic[Row]):
         self.last_filter = Query()
         self.all_rows: Sequence[Row] = ()
         self.loaded = False
+        self.failure: str | None = None
+        """Why the rows could not be read, until they can be."""
         self.reading_on = False
         """What is shown are the newest rows alone; the others are being read."""
         self._ticket = 0
@@ -62,6 +64,15 @@ class ListScreen(ConsoleScreen, Generic[Row]):
     def empty(self) -> Sequence[Text]:
         """What an empty list says: what to do."""
         return (line(("nothing here", "muted")),)
+
+    def unread(self, why: str) -> Sequence[Text]:
+        """What a list says that could not be read: it must not look as if there were nothing."""
+        return (
+            line((f"{self.NOUN} cannot be read".capitalize(), "bad.strong")),
+            line((data(why, 400), "text")),
+            line(("ctrl+r", "key"), (" reads again, ", "muted"),
+                 ("5", "key"), (" says what mends it", "muted")),
+        )  # fmt: skip
 
     # ---- life -----------------------------------------------------------------------------
 
@@ -101,6 +112,9 @@ class ListScreen(ConsoleScreen, Generic[Row]):
             rows = self.read_rows()
         except BusAway:
             return  # the strip says so; what was read before stays, and hints come with its return
+        except Exception as error:
+            self.post_message(RowsFailed(ticket, error))
+            raise
         finally:
             self._reading = False
         self.post_message(RowsRead(self.NAME, ticket, rows, time.monotonic() - began))
@@ -109,11 +123,17 @@ class ListScreen(ConsoleScreen, Generic[Row]):
         """What changed meanwhile is read anew, after a pause that grows with the reading."""
         if message.ticket != self._ticket or not self.app.is_running:
             return
-        self.loaded, self.reading_on = True, False
+        self.loaded, self.reading_on, self.failure = True, False, None
         self.take(message.rows)
         if self._read_again:
             self._read_again = False
             self.set_timer(min(10.0, 3 * message.seconds), self.reload)
+
+    def on_rows_failed(self, message: RowsFailed) -> None:
+        """Rows that were read before stay, as the toast says; without any the list tells why."""
+        if message.ticket == self._ticket and self.app.is_running:
+            self.failure = str(message.error)
+            self.rearrange()
 
     def take(self, rows: Sequence[Row]) -> None:
         """These are all rows there are now."""
@@ -147,7 +167,7 @@ class ListScreen(ConsoleScreen, Generic[Row]):
             self.app.call_from_thread(self.show_rows, arranged)
 
     def show_rows(self, arranged: Arranged[Row]) -> None:
-        self.table.empty = self.empty()
+        self.table.empty = self.empty() if self.failure is None else self.unread(self.failure)
         self.table.show(arranged.shown, self.console.now)
         self.query_one(FilterBar).count(len(arranged.rows), arranged.total, self.reading_on)
         self.show_note()

@@ -39,6 +39,9 @@ class OverlayScreen(ModalScreen[Answer]):
         Binding("y", "copy", "Copy", show=False),
     ]
     HINT = "Esc closes · y copies"
+    CLEARS_TOASTS: ClassVar[bool] = True
+    """A person asked for it and has seen the answer to what they pressed before; on a small
+    screen that would lie over the buttons."""
 
     @property
     def console(self) -> MaestroApp:
@@ -62,6 +65,8 @@ class OverlayScreen(ModalScreen[Answer]):
             yield from self.extra()
 
     def on_mount(self) -> None:
+        if self.CLEARS_TOASTS:
+            self.app.clear_notifications()
         self.show()
 
     def on_resize(self) -> None:

@@ -13,6 +13,8 @@ from maestro_tui.screens.overlay import OverlayScreen
 class RecapOverlay(OverlayScreen[None]):
     """See the module docstring."""
 
+    CLEARS_TOASTS = False  # it comes by itself, with what the start had to tell
+
     def __init__(self, recap: Recap) -> None:
         super().__init__()
         self._recap = recap

@@ -39,7 +39,7 @@ class RunsScreen(ListScreen[Run]):
     """See the module docstring."""
 
     NAME = "runs"
-    NOUN = "run"
+    NOUN = "the runs"
     TOPICS: ClassVar[frozenset[Topic]] = frozenset({"ledger"})
     BINDINGS: ClassVar[list[Any]] = screen_bindings("runs")
 

@@ -162,14 +162,14 @@ TAIL = ["Traceback (most recent call last):", '  File "chase.py", line 7, in <mo
 
 JOURNAL: tuple[dict[str, Any], ...] = (
     {"ts": at(-1900), "level": "info", "stage": "consumer_started", "mode": "daemon", "pid": 7001},
-    {"ts": at(-1655), "level": "warn", "stage": "subsession_failed", "cadence": "invoice-chaser", "attempt": 2, "reason": "exit 1: no invoices here"},
-    {"ts": at(-1655), "level": "error", "stage": "dead_letter", "cadence": "invoice-chaser", "tick_id": "20261124t010200000z-invoice-chaser-00000002"},
+    {"ts": at(-1655), "level": "error", "stage": "subsession_failed", "cadence": "invoice-chaser", "id": "20261124t010200000z-invoice-chaser-00000002", "attempt": 2, "exit_code": 1, "duration_ms": 5200, "error": "exit 1: no invoices here", "destination": "dlq"},
+    {"ts": at(-1600), "level": "info", "stage": "circuit_half_open", "cadence": "calendar-sync", "reason": "open time over"},
     {"ts": at(-1200), "level": "info", "stage": "operator", "verb": "pause", "targets": ["expense-report"], "ok": True, "actor": {"user": "ops", "via": "console", "address": "10.0.0.7"}, "reason": "waits for the new card"},
     {"ts": at(-760), "level": "info", "stage": "subsession_spawn", "cadence": "invoice-chaser", "attempt": 1, "run_id": "run-invoice-chaser-0005"},
     {"ts": at(-755), "level": "error", "stage": "circuit_opened", "cadence": "invoice-chaser", "failures": 3, "open_until": at(1045)},
     {"ts": at(-300), "level": "info", "stage": "subsession_spawn", "cadence": "inbox-processor", "attempt": 1, "run_id": "run-inbox-processor-0041"},
-    {"ts": at(-258), "level": "info", "stage": "subsession_ok", "cadence": "inbox-processor", "seconds": 42.1, "cost_usd": 0.031},
-    {"ts": at(-46), "level": "warn", "stage": "subsession_failed", "cadence": "news-digest", "attempt": 1, "reason": "exit 1: HTTP 529 overloaded"},
+    {"ts": at(-258), "level": "info", "stage": "subsession_completed", "cadence": "inbox-processor", "id": "20261124t020900000z-inbox-processor-00000019", "attempt": 1, "exit_code": 0, "duration_ms": 42100},
+    {"ts": at(-46), "level": "error", "stage": "subsession_failed", "cadence": "news-digest", "attempt": 1, "exit_code": 1, "duration_ms": 8000, "error": "exit 1: HTTP 529 overloaded", "destination": "retry"},
     {"ts": at(-42), "level": "info", "stage": "subsession_spawn", "cadence": "inbox-processor", "attempt": 1, "run_id": "run-inbox-processor-0042"},
 )  # fmt: skip
 

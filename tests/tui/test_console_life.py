@@ -14,6 +14,7 @@ from textual import events
 
 from maestro_core.layout import Layout
 from maestro_core.observe.snapshot import CadenceView
+from maestro_core.session.ledger import LedgerTrouble
 from maestro_tui.app import MaestroApp
 from maestro_tui.backend import RootBackend
 from maestro_tui.config import load_config
@@ -524,3 +525,37 @@ async def test_a_list_that_is_still_read_says_so_and_counts_no_more_than_it_know
         await see(pilot, "400 of 400")
         assert "so far" not in shown(app)
         assert "reading on" not in shown(app)
+
+
+class NoLedger(FixedBackend):
+    """The ledger is damaged until somebody mends it."""
+
+    mended = False
+
+    def runs(self, limit: int) -> Any:
+        if not self.mended:
+            raise LedgerTrouble("ledger.db: file is not a database")
+        return super().runs(limit)
+
+
+async def test_a_list_that_cannot_be_read_says_why_until_it_can_be() -> None:
+    backend = NoLedger()
+    async with console(backend) as (app, pilot):
+        await pilot.press("3")
+        await see(pilot, "The runs cannot be read")
+        app.clear_notifications()
+        await see(pilot, "ledger.db: file is not a database")
+        backend.mended = True
+        await pilot.press("ctrl+r")
+        await see(pilot, "weekly-strategic-memo")
+        assert "cannot be read" not in shown(app)
+
+
+async def test_a_dialog_that_a_person_asked_for_is_not_covered_by_the_toast_before() -> None:
+    async with console(FixedBackend(), size=(60, 15)) as (app, pilot):
+        await pilot.press("i")
+        await until(pilot, lambda: app.screen.query("Toast"), "a toast")
+        await pilot.press("E")
+        await see(pilot, "y does it")
+        await until(pilot, lambda: not app.screen.query("Toast"), "the toast goes")
+        assert "Cancel" in shown(app)

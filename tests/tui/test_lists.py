@@ -4,19 +4,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+import maestro_core
 from maestro_core.observe.explain import explain
 from maestro_tui.presentation import costs, dead, doctor
 from maestro_tui.presentation import runs as runs_view
 from maestro_tui.presentation.columns import arrange
 from maestro_tui.presentation.dead import GroupRow, dead_rows, grouped
 from maestro_tui.presentation.explain import KEYS, explain_lines
-from maestro_tui.presentation.journal import journal_rows
+from maestro_tui.presentation.journal import STAGE_STYLES, journal_rows
 from maestro_tui.presentation.journal_words import operator_words, summary
+from maestro_tui.presentation.reasons import gist
 from maestro_tui.presentation.recap import recap_lines, recap_of, worth_telling
 from maestro_tui.presentation.runs import judged, run_of
 from maestro_tui.query import parse
@@ -120,7 +123,11 @@ def test_entries_of_any_shape_are_rows() -> None:
         ({"stage": "subsession_completed", "id": "t", "attempt": 2, "exit_code": 0,
           "duration_ms": 5691, "stdout_path": None}, "attempt 2 · took 5.7s"),
         ({"stage": "subsession_failed", "exit_code": 1, "duration_ms": 65_000, "error": "exit 1: no"},
-         "exit 1: no · exit 1 · took 1m 05s"),
+         "exit 1: no · took 1m 05s"),
+        ({"stage": "subsession_failed", "error": "exit 1: Traceback (most recent call last): | "
+          'File "x.py", line 7 | OSError: gone', "destination": "dlq"},
+         "exit 1: OSError: gone · to the dead letters"),
+        ({"stage": "circuit_open", "targets": ["a", "b"], "ok": True, "by": "ops"}, "a, b · by ops"),
         ({"stage": "skipped_circuit_open", "waiting": 2, "retry_at": "2026-11-24T02:15:00.000Z"},
          "2 ticks wait · until 02:15:00"),
         ({"stage": "circuit_opened", "failures": 1, "open_until": "2026-11-24T02:15:00.000Z"},
@@ -128,13 +135,44 @@ def test_entries_of_any_shape_are_rows() -> None:
         ({"stage": "consumer_started", "mode": "daemon", "after": "clean stop", "recovered": 0,
           "circuits_restored": ["a", "b"], "crashed": False},
          "mode daemon · after clean stop · circuits restored a, b"),
-        ({"stage": "dead_letter", "tick_id": "t-1"}, "t-1"),
+        ({"stage": "unknown_cadence", "tick_id": "t-1"}, "t-1"),
         ({"stage": "odd", "waiting": "many", "pid": True, "until": 5, "deep": {"a": 1},
           "list": [1, {"b": 2}]}, 'waiting many · pid · until 5 · list [1, {"b": 2}]'),
     ],
 )  # fmt: skip
 def test_an_entry_is_told_in_words(entry: dict[str, Any], words: str) -> None:
     assert summary({"ts": "x", "level": "info", "cadence": "a"} | entry) == words
+
+
+def test_stages_that_stand_out_and_those_of_the_pictures_are_written_by_the_core() -> None:
+    core = Path(maestro_core.__file__).parent
+    told = "\n".join(
+        one.read_text("utf-8") for one in core.rglob("*.py") if "demo" not in one.parts
+    )
+    shown = {*STAGE_STYLES, *(entry["stage"] for entry in JOURNAL)}
+    assert {stage for stage in shown if f'"{stage}"' not in told} == set()
+
+
+_TRACE = "Traceback (most recent call last):"
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("exit 1: no invoices here | gave up", "exit 1: no invoices here | gave up"),
+        (f"exit 1: {_TRACE} | ConnectionError: 502 | gave up", "exit 1: ConnectionError: 502 | gave up"),
+        ('exit 1: File "/a/b c.py", line 7, in <module> | main() | OSError: gone', "exit 1: OSError: gone"),
+        ('File "<path>", line N, in run | raise Broken | Broken', "Broken"),
+        ('exit 1: main() | ^^^^^^ | KeyError: 7', "exit 1: main() | KeyError: 7"),
+        ("exit 1: Error: no | at load (/a/b.js:3:7) | Node.js v20.1.0", "exit 1: Error: no"),
+        ("exit 1: at noon | the lamp went out", "exit 1: at noon | the lamp went out"),
+        (f"exit 1: {_TRACE}", f"exit 1: {_TRACE}"),
+        ("exit -1: ended by signal 9", "exit -1: ended by signal 9"),
+        ("", ""),
+    ],
+)  # fmt: skip
+def test_a_reason_in_a_cell_begins_with_what_went_wrong(reason: str, words: str) -> None:
+    assert gist(reason) == words
 
 
 def test_equal_entries_have_ids_of_their_own() -> None:

@@ -311,6 +311,7 @@ STOPPED = MarkerView(NOW - 300, "ops", "loops")
             "badly 4 times in a row: ValueErr",
         ),
         ({"problems": ("ledger: damaged",)}, "ledger: damaged"),
+        ({"problems": ("ledger: damaged", "x", "y")}, "ledger: damaged · and 2 more, 5 names them"),
     ],
 )
 def test_banners(changes: dict[str, Any], said: str) -> None:
