@@ -554,8 +554,8 @@ async def test_a_list_that_cannot_be_read_says_why_until_it_can_be() -> None:
 async def test_a_dialog_that_a_person_asked_for_is_not_covered_by_the_toast_before() -> None:
     async with console(FixedBackend(), size=(60, 15)) as (app, pilot):
         await pilot.press("i")
-        await until(pilot, lambda: app.screen.query("Toast"), "a toast")
+        await until(pilot, lambda: said(app), "a toast")
         await pilot.press("E")
         await see(pilot, "y does it")
-        await until(pilot, lambda: not app.screen.query("Toast"), "the toast goes")
-        assert "Cancel" in shown(app)
+        await until(pilot, lambda: not app._notifications, "the toast goes")
+        await see(pilot, "Cancel")
