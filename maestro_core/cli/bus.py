@@ -74,15 +74,17 @@ def _status(layout: Layout, printer: Printer, *, as_json: bool) -> int:
 
 
 def _install(layout: Layout, printer: Printer, *, as_json: bool) -> int:
-    from maestro_core.fleet import schema
-    from maestro_core.fleet.open import open_link
-
     bus = bus_of(layout)
     if bus.server is None:
         raise UsageError(
             f"the bus of {layout.root} is its own folders: they need no install",
             "name the server first: [bus] url in config/cadences.toml, or MAESTRO_BUS",
         )
+    from maestro_core.fleet.open import open_link, require
+
+    require()
+    from maestro_core.fleet import schema
+
     link = open_link(layout, bus, check=False, patience=None)
     try:
         done = schema.install(link)

@@ -14,7 +14,9 @@ def document_of(layout: Layout, bus: BusSettings) -> dict[str, Any]:
     """With stable keys; `problem` is None when the bus can be used."""
     if bus.server is None:
         return {"bus": FOLDERS, "where": str(layout.bus), "problem": None}
-    from maestro_core.fleet.open import host_of
+    from maestro_core.fleet.open import host_of, require
+
+    require()
     from maestro_core.fleet.status import read_status
 
     return {"bus": "server", **read_status(layout, bus).document(), "here": host_of(bus)}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import os
 import signal
 import sys
@@ -44,7 +45,13 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
             "run it in a terminal; over ssh with `ssh -t`",
         )
     roots = context.roots() if context.several else (str(layout.root),)
-    asyncio.run(_serve(layout, console_words(roots, steer=arguments.steer), arguments.port))
+    try:
+        asyncio.run(_serve(layout, console_words(roots, steer=arguments.steer), arguments.port))
+    except OSError as error:
+        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            raise
+        why = os.strerror(error.errno)
+        raise Refused(f"port {arguments.port}: {why}", "--port 0 takes a free one") from error
     return 0
 
 

@@ -23,7 +23,9 @@ def reader_of(layout: Layout, clock: Clock | None = None, *, whole: bool = False
     bus, clock = bus_of(layout), clock or SystemClock()
     if bus.server is None:
         return SnapshotReader(layout, clock, whole=whole)
-    from maestro_core.fleet.open import host_of, open_link
+    from maestro_core.fleet.open import host_of, open_link, require
+
+    require()
     from maestro_core.fleet_view.parts import FleetParts
 
     link = open_link(layout, bus, read_only=True, check=False, clock=clock)
@@ -39,7 +41,9 @@ def reads_of(layout: Layout, clock: Clock | None = None) -> Reads:
         from maestro_core.observe.reads import FileReads
 
         return FileReads(layout)
-    from maestro_core.fleet.open import host_of, open_link
+    from maestro_core.fleet.open import host_of, open_link, require
+
+    require()
     from maestro_core.fleet_view.reads import FleetReads
 
     clock = clock or SystemClock()
@@ -54,7 +58,9 @@ def feed_of(layout: Layout, clock: Clock | None = None, *, step_ms: int) -> Feed
     bus, files = bus_of(layout), WatchFeed(layout, step_ms=step_ms)
     if bus.server is None:
         return files
-    from maestro_core.fleet.open import target_of
+    from maestro_core.fleet.open import require, target_of
+
+    require()
     from maestro_core.fleet_view.feed import JoinedFeed
 
     return JoinedFeed(files, target_of(layout, bus), clock or SystemClock())

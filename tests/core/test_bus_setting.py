@@ -79,21 +79,37 @@ def test_a_root_of_folders_has_no_link(agent_root: Layout) -> None:
         open_link(agent_root, BusSettings())
 
 
-def test_a_server_without_its_libraries_says_what_to_install(agent_root: Layout) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["status"],
+        ["cadences"],
+        ["runs"],
+        ["journal"],
+        ["pause", "memo"],
+        ["enqueue", "memo"],
+        ["run", "--until-idle"],
+        ["bus", "status"],
+        ["bus", "install"],
+        ["bus", "migrate", "--to", "server"],
+    ],
+    ids=" ".join,
+)
+def test_a_server_without_its_libraries_says_what_to_install(
+    agent_root: Layout, words: list[str]
+) -> None:
     script = (
-        "import sys; sys.modules['psycopg'] = None\n"
-        "from pathlib import Path\n"
-        "from maestro_core.layout import Layout\n"
-        "from maestro_core.bus_setting import bus_of\n"
-        "from maestro_core.fleet.open import open_link\n"
-        "layout = Layout(Path(sys.argv[1]))\n"
-        "open_link(layout, bus_of(layout))\n"
+        "import sys; sys.modules['psycopg'] = sys.modules['pgqueuer'] = None\n"
+        "from maestro_core.cli.main import main\n"
+        "sys.exit(main(sys.argv[1:], None))\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script, str(agent_root.root)],
+        [sys.executable, "-c", script, "--root", str(agent_root.root), *words],
         env=os.environ | {"MAESTRO_BUS": URL}, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
-    assert 'install "maestro-tui[fleet]"' in done.stderr
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].strip() == 'install "maestro-tui[fleet]"'
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(
