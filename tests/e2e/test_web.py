@@ -86,6 +86,14 @@ def agent(tmp_path: Path) -> Iterator[Agent]:
     wait_until(lambda: not processes_of(found.root), 20, "a console outlived its server")
 
 
+def test_a_port_that_is_taken_is_refused_with_the_way_out(agent: Agent) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        argv = [PROGRAM, "--root", agent.root, "web", "--port", str(other.getsockname()[1])]
+        with Terminal(argv, env=agent.env, cwd=agent.root) as terminal:
+            terminal.wait_for("--port 0 takes a free one")
+            assert terminal.wait_exit() == 1
+
+
 # ---- who is refused -----------------------------------------------------------------------
 
 
