@@ -23,6 +23,16 @@ class Failure(Struct, frozen=True, omit_defaults=True):
     stderr_path: str | None = None
     failure_class: str | None = None
     run_id: str | None = None
+    host: str | None = None
+    """Of a fleet: where it ran, and its logs are."""
+
+
+class LogEnd(Struct, frozen=True):
+    """The last lines of a run's log: of which stream, and of which other host, if of one."""
+
+    lines: tuple[str, ...] = ()
+    stream: str = "stderr"
+    host: str | None = None
 
 
 class Tick(Struct, frozen=True, kw_only=True):

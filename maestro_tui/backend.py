@@ -14,7 +14,7 @@ from maestro_core.bus.feed import Feed, Topic
 from maestro_core.clock import Clock, SystemClock
 from maestro_core.control.commands import Ack, Verb
 from maestro_core.layout import Layout
-from maestro_core.models import Receipt, Running, RunRow, TickView
+from maestro_core.models import LogEnd, Receipt, Running, RunRow, TickView
 from maestro_core.observe.snapshot import Snapshot
 from maestro_core.web import VARIABLE
 from maestro_tui.feed import Consuming
@@ -89,7 +89,7 @@ class Backend(Protocol):
     def find_log(self, path: str | None, run_id: str | None) -> str | None: ...
     def check_titles(self) -> Sequence[tuple[str, str]]: ...
     def checks(self, on_result: Callable[[Finding], None], only: str | None) -> None: ...
-    def stderr_tail(self, path: str, lines: int, run_id: str | None = None) -> list[str]: ...
+    def log_end(self, path: str, lines: int, run_id: str | None = None) -> LogEnd: ...
     def write_journal(self, level: str, stage: str, **fields: Any) -> None: ...
     def redactor(self) -> Callable[[str], str]: ...
     def make_feed(self) -> Feed: ...
@@ -253,7 +253,7 @@ class RootBackend:
             read_only=self.read_only, extra=console_checks(), clock=self.clock,
         )  # fmt: skip
 
-    def stderr_tail(self, path: str, lines: int, run_id: str | None = None) -> list[str]:
+    def log_end(self, path: str, lines: int, run_id: str | None = None) -> LogEnd:
         """The last lines of a log of this agent, or of what another host told of that run; empty
         when it is gone."""
         from maestro_core.observe.find_run import log_path
@@ -264,14 +264,15 @@ class RootBackend:
         with target.open("rb") as file:
             size = file.seek(0, 2)
             file.seek(max(0, size - TAIL_BYTES))
-            return file.read(TAIL_BYTES).decode("utf-8", "replace").splitlines()[-lines:]
+            stream = "stderr" if target.name.endswith(".stderr.log") else "stdout"
+            return LogEnd(_lines(file.read(TAIL_BYTES), lines), stream)
 
-    def _told_of(self, run_id: str | None, lines: int) -> list[str]:
+    def _told_of(self, run_id: str | None, lines: int) -> LogEnd:
         row = self.reads.run(run_id) if run_id is not None else None
         tail = self.reads.tail(row) if row is not None else None
         if tail is None:
-            return []
-        return tail.text[-TAIL_BYTES:].decode("utf-8", "replace").splitlines()[-lines:]
+            return LogEnd()
+        return LogEnd(_lines(tail.text[-TAIL_BYTES:], lines), "stdout", tail.host)
 
     def write_journal(self, level: str, stage: str, **fields: Any) -> None:
         """A line of this console in the bus journal; nothing in a read-only session."""
@@ -303,3 +304,7 @@ class RootBackend:
         from maestro_core.settings import examine_settings
 
         return Redactor(os.environ).also(examine_settings(self.layout).settings.env)
+
+
+def _lines(data: bytes, most: int) -> tuple[str, ...]:
+    return tuple(data.decode("utf-8", "replace").splitlines()[-most:])

@@ -15,6 +15,7 @@ from datetime import timedelta
 from functools import partial
 
 import psycopg
+from msgspec.structs import replace
 from pgqueuer.adapters.persistence.qb import QueryQueueBuilder
 from pgqueuer.domain.types import QueueEntrypoint, QueueManagerId
 
@@ -167,10 +168,13 @@ class PostgresEngine:
         self._settle(claim, "successful", None)
 
     def retry(self, claim: Claim, failure: Failure) -> None:
-        self._settle(claim, "queued", codec.with_failure(claim.tick, failure), failure)
+        self._settle(claim, "queued", self._failed(claim, failure), failure)
 
     def dead_letter(self, claim: Claim, failure: Failure) -> None:
-        self._settle(claim, "failed", codec.with_failure(claim.tick, failure), failure)
+        self._settle(claim, "failed", self._failed(claim, failure), failure)
+
+    def _failed(self, claim: Claim, failure: Failure) -> Tick:
+        return codec.with_failure(claim.tick, replace(failure, host=self.host))
 
     def put_back(self, claim: Claim) -> None:
         self._settle(claim, "queued", claim.tick.evolve(attempts=max(0, claim.tick.attempts - 1)))

@@ -9,6 +9,7 @@ The connection is made at the first question and comes back by itself. Any threa
 from __future__ import annotations
 
 import heapq
+import posixpath
 import shlex
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -251,7 +252,7 @@ class FleetReads:
 
 def ssh_command(address: str, root: str, path: str | None) -> str:
     """The shell command that shows the whole log on the host that has it."""
-    there = f"{root}/{path}" if root and path else path or root or "."
+    there = posixpath.join(root, path or "") or "."
     return f"ssh -t {shlex.quote(address)} {shlex.quote(f'less +F {shlex.quote(there)}')}"
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from msgspec import UNSET
 from rich.text import Text
 
-from maestro_core.models import Failure, TickView
+from maestro_core.models import Failure, LogEnd, TickView
 from maestro_core.observe.signature import signature
 from maestro_tui.presentation import times
 from maestro_tui.presentation.cells import data, facts, line, plural
@@ -162,7 +162,7 @@ def fields(row: Row, now: float) -> Fields:
 # ---- details ------------------------------------------------------------------------------
 
 
-def details(row: Row, tail: Sequence[str], now: float) -> list[Text]:
+def details(row: Row, tail: LogEnd, now: float) -> list[Text]:
     """The detail pane: the tick, every failure, the end of its log (stderr's if it has any)."""
     if isinstance(row, GroupRow):
         return _group_details(row, now)
@@ -186,17 +186,11 @@ def details(row: Row, tail: Sequence[str], now: float) -> list[Text]:
     ]  # fmt: skip
     for failure in reversed(tick.failures):
         out += failure_lines(failure, now)
-    if tail:
-        out += [line(""), line((f"end of {_told_by(tick.failures)}", "head"))]
-        out += [line(("│ ", "rule"), (data(text, 500), "text")) for text in said(tail)]
+    if tail.lines:
+        place = f" on {data(tail.host, 80)}" if tail.host else ""
+        out += [line(""), line((f"end of {tail.stream}{place}", "head"))]
+        out += [line(("│ ", "rule"), (data(text, 500), "text")) for text in said(tail.lines)]
     return out
-
-
-def _told_by(failures: Sequence[Failure]) -> str:
-    """Whose log `tail` is: the newest one, of stderr if it said anything."""
-    logged = (one for one in reversed(failures) if one.stderr_path or one.stdout_path)
-    newest = next(logged, None)
-    return "stderr" if newest is None or newest.stderr_path else "stdout"
 
 
 def said(tail: Sequence[str]) -> list[str]:
@@ -227,7 +221,8 @@ def failure_lines(failure: Failure, now: float) -> list[Text]:
     )  # fmt: skip
     out = [head, line(("  ", ""), (data(failure.reason, 600), "text"))]
     log = failure.stderr_path or failure.stdout_path
-    return [*out, line(("  " + data(log, 300), "faint"))] if log else out
+    place = f"{data(failure.host, 80)}:" if failure.host else ""
+    return [*out, line((f"  {place}{data(log, 300)}", "faint"))] if log else out
 
 
 def _group_details(row: GroupRow, now: float) -> list[Text]:

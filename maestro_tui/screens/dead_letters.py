@@ -12,7 +12,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from maestro_core.bus.feed import Topic
-from maestro_core.models import TickView
+from maestro_core.models import LogEnd, TickView
 from maestro_core.observe.snapshot import CadenceView
 from maestro_tui import acts
 from maestro_tui.acts_cadence import cadence_plan
@@ -56,7 +56,7 @@ class DeadLettersScreen(ListScreen[Row]):
     def __init__(self) -> None:
         super().__init__()
         self._folded: set[str] = set()
-        self._tail: tuple[str, Sequence[str]] = ("", ())
+        self._tail: tuple[str, LogEnd] = ("", LogEnd())
         self._resting: Timer | None = None
         self._wanted = PAGE
         """So many of the newest are read."""
@@ -158,10 +158,10 @@ class DeadLettersScreen(ListScreen[Row]):
             return
         pane.show(details(row, self._tail_if(row.id), self.console.now), about=row.id)
 
-    def _tail_if(self, row_id: str) -> Sequence[str]:
+    def _tail_if(self, row_id: str) -> LogEnd:
         """The end of that row's log, once it was read."""
         owner, tail = self._tail
-        return tail if owner == row_id else ()
+        return tail if owner == row_id else LogEnd()
 
     def _read_tail(self) -> None:
         row = self.table.current
@@ -173,10 +173,10 @@ class DeadLettersScreen(ListScreen[Row]):
             self.console.in_thread("tail", work, where="reading a log")
 
     def _tail_of(self, row_id: str, path: str, run_id: str | None) -> None:
-        tail = self.console.backend.stderr_tail(path, TAIL_LINES, run_id)
+        tail = self.console.backend.log_end(path, TAIL_LINES, run_id)
         self.app.call_from_thread(self._take_tail, row_id, tail)
 
-    def _take_tail(self, row_id: str, tail: Sequence[str]) -> None:
+    def _take_tail(self, row_id: str, tail: LogEnd) -> None:
         self._tail = (row_id, tail)
         self._show_details()
 

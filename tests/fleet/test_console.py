@@ -15,7 +15,7 @@ from maestro_core.fleet.engine import PostgresEngine
 from maestro_core.fleet.hosts import Hosts
 from maestro_core.fleet.markers import FleetMarkers
 from maestro_core.layout import Layout
-from maestro_core.models import Beat, Failure, Running, Stats, Tick
+from maestro_core.models import Beat, Failure, Running, RunRow, Stats, Tick, Usage
 from maestro_tui.backend import RootBackend
 from tests.core.cli_kit import Shell
 from tests.fleet.server import Database
@@ -94,6 +94,32 @@ async def test_a_key_on_the_board_changes_the_fleet_and_comes_back_by_the_server
              "host": "mini-2", "ts": iso(SystemClock().wall())},
         )  # fmt: skip
         await see(pilot, "ops on mini-2: resume memo")
+
+
+async def test_a_dead_letter_of_another_host_names_it_and_whose_words_its_output_is(
+    scene: Scene,
+) -> None:
+    logs = "/srv/atlas/logs/r2.stderr.log"
+    scene.two.publish_run(
+        RunRow(
+            run_id="r2", tick_id="e", cadence="memo", attempt=1, started_at="2026-01-02T00:00:00Z",
+            ended_at="2026-01-02T00:00:01Z", outcome="failed", failure_class=None, exit_code=1,
+            signal=None, usage=Usage(), stdout_path=None, stderr_path=logs, reason="no", pid=7,
+            duration=1.0,
+        )
+    )  # fmt: skip
+    scene.two.publish_tail("r2", b"the last words\n")
+    engine = PostgresEngine(scene.link, host="mini-2")
+    engine.enqueue(Tick(id="e", cadence="memo"))
+    claim = engine.claim(held=lambda _: False)
+    assert claim is not None
+    now = iso(SystemClock().wall())
+    engine.dead_letter(claim, Failure(now, 1, 1, "other", stderr_path=logs, run_id="r2"))
+    async with console(scene.backend(), size=(160, 36)) as (_, pilot):
+        await pilot.press("2", "g")
+        await see(pilot, f"mini-2:{logs}")
+        await see(pilot, "end of stdout on mini-2")
+        await see(pilot, "the last words")
 
 
 async def test_a_dead_letter_is_retried_on_the_server(scene: Scene) -> None:

@@ -325,6 +325,8 @@ def test_a_path_of_another_host_is_data_to_the_shell() -> None:
     ssh, t, address, there = shlex.split(ssh_command("mini; rm x", "/srv/$(rm x)", "a b'c"))
     assert (ssh, t, address) == ("ssh", "-t", "mini; rm x")
     assert shlex.split(there) == ["less", "+F", "/srv/$(rm x)/a b'c"]
+    whole = ssh_command("mini-2", "/srv/atlas", "/srv/atlas/logs/r.log")
+    assert whole == "ssh -t mini-2 'less +F /srv/atlas/logs/r.log'"
 
 
 def test_a_tail_that_moved_on_is_put_behind_what_is_known() -> None:

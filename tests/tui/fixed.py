@@ -20,7 +20,17 @@ from maestro_core.control.commands import Ack, Outcome, Verb
 from maestro_core.doctor.finding import Finding
 from maestro_core.errors import ReadOnly
 from maestro_core.layout import Layout
-from maestro_core.models import Failure, HoldBeat, Receipt, Running, RunRow, Tick, TickView, Usage
+from maestro_core.models import (
+    Failure,
+    HoldBeat,
+    LogEnd,
+    Receipt,
+    Running,
+    RunRow,
+    Tick,
+    TickView,
+    Usage,
+)
 from maestro_core.observe.find_run import row_of
 from maestro_core.observe.reads import PublishedTail
 from maestro_core.observe.snapshot import (
@@ -308,8 +318,8 @@ class FixedBackend:
             if only in (None, finding.id):
                 on_result(finding)
 
-    def stderr_tail(self, path: str, lines: int, run_id: str | None = None) -> list[str]:
-        return TAIL[-lines:]
+    def log_end(self, path: str, lines: int, run_id: str | None = None) -> LogEnd:
+        return LogEnd(tuple(TAIL[-lines:]))
 
     def write_journal(self, level: str, stage: str, **fields: Any) -> None:
         self.written.append((level, stage, fields))

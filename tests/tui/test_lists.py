@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 import maestro_core
+from maestro_core.models import LogEnd
 from maestro_core.observe.explain import explain
 from maestro_tui.presentation import costs, dead, doctor
 from maestro_tui.presentation import runs as runs_view
@@ -61,7 +62,7 @@ def test_a_note_shows_on_its_signature() -> None:
 
 def test_details_have_the_tick_every_failure_and_the_end_of_stderr() -> None:
     (row, *_) = dead_rows(DEAD)
-    text = plain(dead.details(row, TAIL, NOW))
+    text = plain(dead.details(row, LogEnd(tuple(TAIL)), NOW))
     assert all(word in text for word in (DEAD[0].tick.id, "attempt 2", "attempt 1", '"month": "2026-10"', *TAIL[-2:]))  # fmt: skip
 
 
