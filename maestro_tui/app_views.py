@@ -188,10 +188,11 @@ class ViewsApp(ActingApp):
     def open_log_of(self, view: CadenceView) -> None:
         """The log of its running sub-session, else of its last one."""
         path = self.backend.log_of(view.running) if view.running else None
+        failed = False
         if path is None and view.recent:
             last = view.recent[-1]
-            path = self.backend.log_of(last) or last.stderr_path
-        self.open_log(path, view.name)
+            path, failed = self.backend.log_of(last) or last.stderr_path, last.outcome == "failed"
+        self.open_log(path, view.name, failed=failed)
 
     def log_file(self, path: str | None) -> Path | None:
         """The file to read for a path that was read in some file, which may name any; None when
@@ -210,15 +211,16 @@ class ViewsApp(ActingApp):
         return self.log_file(self.backend.log_of(running))
 
     def find_log(self, path: str | None, run_id: str | None, title: str) -> None:
-        """A log of which only its path on some host is known: looked for in a thread."""
+        """The log of a failure of which only its path on some host is known: looked for in a
+        thread."""
 
         def look() -> None:
             found = self.backend.find_log(path, run_id)
-            self.call_from_thread(self.open_log, found, title)
+            self.call_from_thread(partial(self.open_log, found, title, failed=True))
 
         self.in_thread("find-log", look, where="looking for the log")
 
-    def open_log(self, path: str | None, title: str) -> None:
+    def open_log(self, path: str | None, title: str, *, failed: bool = False) -> None:
         if path is None:
             self.say(f"{title} has no log yet")
             return
@@ -226,7 +228,7 @@ class ViewsApp(ActingApp):
 
         mirrors = self.backend.mirrors
         if (mirror := mirrors.of_path(path)) is None:
-            self._open_file(self.log_file(path), path, title)
+            self._open_file(self.log_file(path), path, title, failed)
             return
 
         def note() -> str:
@@ -240,10 +242,10 @@ class ViewsApp(ActingApp):
 
         self.in_thread("log-of-host", look, where="reading a log of another host")
 
-    def _open_file(self, file: Path | None, path: str, title: str) -> None:
+    def _open_file(self, file: Path | None, path: str, title: str, failed: bool) -> None:
         from maestro_tui.screens.log_screen import LogOverlay
 
         if file is None:
             self.say(f"{data(path, 200)} is no log of this agent", severity="warning")
         else:
-            self.push_screen(LogOverlay(file, title))
+            self.push_screen(LogOverlay(file, title, failed=failed))

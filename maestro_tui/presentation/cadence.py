@@ -193,8 +193,9 @@ def _place(view: CadenceView) -> Text:
 
 def _card_time(when: Countdown, width: int) -> Text:
     words = line((when.text, "text" if when.share is not None else when.style))
-    if when.face:
-        words.append(f"  {when.word} {when.face}" if when.word else f"  {when.face}", "muted")
+    face = f"  {when.word} {when.face}" if when.word else f"  {when.face}"
+    if when.face and words.cell_len + len(face) <= width:  # half a time is none
+        words.append(face, "muted")
     room = width - words.cell_len - 2
     if when.share is None or room < 6:
         return fit(words, width)

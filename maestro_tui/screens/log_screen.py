@@ -119,9 +119,11 @@ class LogOverlay(OpaqueScreen):
         logs: RunLogs | Path,
         title: str,
         *,
+        failed: bool = False,
         wall: Callable[[], float] | None = None,
         note: Callable[[], str] | None = None,
     ) -> None:
+        """`failed`: the run did, so its stderr comes first, which its reason was taken from."""
         super().__init__()
         self.logs = RunLogs.of(logs) if isinstance(logs, Path) else logs
         self.titled = title
@@ -129,6 +131,8 @@ class LogOverlay(OpaqueScreen):
         self._wall = wall or self._clock.wall
         self.names = self.logs.views()
         self.shown = self.names[0] if self.names else ""
+        if failed and "stderr" in self.names:
+            self.shown = "stderr"
         self._views: dict[str, LogView | StepsView] = {}
         self._note = note
         """What is to be known of where the log comes from, asked every second."""

@@ -130,7 +130,7 @@ class RunsScreen(ListScreen[Run]):
         if logs.stdout is None and logs.stderr is None:
             self.console.say("its logs are no logs of this agent", severity="warning")
             return
-        self.app.push_screen(LogOverlay(logs, run.row.cadence))
+        self.app.push_screen(LogOverlay(logs, run.row.cadence, failed=run.row.outcome == "failed"))
 
     def action_details(self) -> None:
         run = self.table.current

@@ -204,6 +204,15 @@ def test_a_card_is_four_lines_of_its_width(view: CadenceView, width: int) -> Non
     assert [text.cell_len for text in card(view, LIVE, NOW, width)] == [width] * 4
 
 
+def test_a_card_shows_the_time_of_the_timeout_whole_or_not_at_all() -> None:
+    view = next(one for one in CADENCES if one.running)
+    shown = {width: card(view, LIVE, NOW, width)[2].plain for width in range(20, 60)}
+    assert not [text for text in shown.values() if "…" in text or "times out" in text[-12:-5]]
+    assert "times out 02:28:48" in shown[59]
+    assert "times out" not in shown[29]
+    assert "━" in shown[29]
+
+
 def test_a_hold_over_all_is_counted_down_on_the_cadence() -> None:
     consumer = replace(LIVE, hold=HOLD)
     view = replace(CADENCES[2], state="quota", next_allowed_at=None)

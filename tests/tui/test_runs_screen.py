@@ -97,6 +97,20 @@ async def test_enter_opens_the_log_viewer_and_q_comes_back(agent_root: Layout) -
 
 
 @pytest.mark.anyio
+async def test_the_log_of_a_failed_run_begins_with_its_stderr(agent_root: Layout) -> None:
+    (agent_root.root / f"{LOGS}.stdout.log").write_bytes(transcript())
+    (agent_root.root / f"{LOGS}.stderr.log").write_bytes(b"ConnectionError: 502\n")
+    fill_ledger(agent_root, 5, LOGS)
+    async with runs(agent_root) as (pilot, screen):
+        failed = next(run for run in screen.table.rows if run.row.outcome == "failed")
+        screen.table.move_to(screen.table.rows.index(failed))
+        await pilot.press("enter")
+        await settled(pilot)
+        assert isinstance(pilot.app.screen, LogOverlay)
+        assert pilot.app.screen.shown == "stderr"
+
+
+@pytest.mark.anyio
 async def test_a_run_without_logs_says_so(agent_root: Layout) -> None:
     fill_ledger(agent_root, 3)
     async with runs(agent_root) as (pilot, screen):
