@@ -19,7 +19,7 @@ from maestro_core.clock import Clock, SystemClock, iso
 from maestro_core.control import audit
 from maestro_core.control.acts import Acts, FileActs
 from maestro_core.control.commands import Ack, Actor, Command, Outcome, Verb
-from maestro_core.errors import Busy, ReadOnly, UsageError
+from maestro_core.errors import Busy, ReadOnly, Refused, UsageError
 from maestro_core.journal import Journal
 from maestro_core.layout import NAME, Layout
 from maestro_core.models import Receipt
@@ -58,7 +58,7 @@ class Operator:
         on_wait: Callable[[str], None] | None = None,
         acts: Acts | None = None,
     ) -> None:
-        self._actor = actor
+        self._actor, self._root = actor, layout.root
         self._read_only = read_only
         self._clock = clock or SystemClock()
         journal = Journal(layout, self._clock, redact)
@@ -194,6 +194,8 @@ class Operator:
     def _may_change(self, what: str) -> None:
         if self._read_only:
             raise ReadOnly(f"read-only: this session may not {what}", "start without --read-only")
+        if not self._root.is_dir():  # moved or taken away: acting would make a hollow one there
+            raise Refused(f"the agent root {self._root} is gone: cannot {what}")
 
     def _redact(self, text: str) -> str:
         return well_formed(self._mask(text))

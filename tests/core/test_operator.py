@@ -19,7 +19,7 @@ from maestro_core.consumer.ownership import Ownership
 from maestro_core.control.commands import Ack, Actor, Command, Outcome
 from maestro_core.control.mailbox import Mailbox
 from maestro_core.control.operator import PORTION, Operator, current_actor
-from maestro_core.errors import BusError, Busy, ReadOnly, UsageError
+from maestro_core.errors import BusError, Busy, ReadOnly, Refused, UsageError
 from maestro_core.files import OsFiles
 from maestro_core.journal import read_journal
 from maestro_core.layout import Layout
@@ -389,3 +389,23 @@ def test_what_is_carried_out_here_stands_in_the_journal_too(
     operator.submit("circuit_open", ["memo"], reason="too loud")
     entry, _its_circuit = read_journal(agent_root, limit=5)
     assert (entry["stage"], entry["targets"], entry["by"]) == ("circuit_open", ["memo"], "ops")
+
+
+def test_an_act_makes_no_hollow_root_where_the_agent_was(
+    agent_root: Layout, operator: Operator, tmp_path: Path
+) -> None:
+    """A console is still open on a root that was moved: it must be possible to move it back."""
+    write_tick(agent_root.dlq, "dead", "memo", last_error="exit 1: no")
+    agent_root.root.rename(tmp_path / "moved")
+    every: list[Callable[[], object]] = [
+        lambda: operator.enqueue("memo"),
+        lambda: operator.pause("memo"),
+        lambda: operator.resume("memo"),
+        lambda: operator.emergency_stop(),
+        lambda: operator.clear_emergency_stop(),
+        lambda: operator.submit("dlq_retry", ["dead"]),
+    ]
+    for act in every:
+        with pytest.raises(Refused, match="is gone"):
+            act()
+    assert not agent_root.root.exists()
