@@ -10,12 +10,15 @@ import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 COMMAND_TIMEOUT = 30.0
+LOOK_SECONDS = 0.2
 WEBHOOK_TIMEOUT = 10.0
 _TRY_AGAIN = frozenset({408, 425, 429})
 
@@ -44,14 +47,38 @@ def run_command(argv: tuple[str, ...], payload: Payload, cwd: Path) -> None:
         )  # fmt: skip
     except (OSError, ValueError) as error:
         raise NotDelivered(f"{argv[0]}: {error}", again=False) from error
-    try:
-        _, complaint = child.communicate(json.dumps(payload).encode(), COMMAND_TIMEOUT)
-    except subprocess.TimeoutExpired as error:
+    complaint = _complaint(child, json.dumps(payload).encode())
+    if complaint is None:
         _end(child)
-        raise NotDelivered(f"{argv[0]}: no end in {COMMAND_TIMEOUT:.0f} s", again=True) from error
+        raise NotDelivered(f"{argv[0]}: no end in {COMMAND_TIMEOUT:.0f} s", again=True)
     if child.returncode != 0:
         said = " ".join(complaint.decode(errors="replace").split())[-200:]
         raise NotDelivered(f"{argv[0]}: exit {child.returncode} {said}".rstrip(), again=True)
+
+
+def _complaint(child: subprocess.Popen[bytes], given: bytes) -> bytes | None:
+    """What it said on stderr by its own end; None = it has not ended in time. What it leaves in
+    the background may hold stderr open for long: that is not waited for."""
+    deadline = time.monotonic() + COMMAND_TIMEOUT
+    data: bytes | None = given
+    while True:
+        ended = child.poll() is not None
+        try:
+            return child.communicate(data, LOOK_SECONDS)[1]
+        except subprocess.TimeoutExpired as error:
+            data = None  # it is sent once
+            if ended:
+                _let_go(child)
+                return error.stderr or b""
+        if time.monotonic() >= deadline:
+            return None
+
+
+def _let_go(child: subprocess.Popen[bytes]) -> None:
+    for stream in (child.stdin, child.stderr):
+        if stream is not None:
+            with suppress(OSError):  # what could not be handed over
+                stream.close()
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

@@ -270,6 +270,19 @@ def test_a_command_that_is_not_there_is_not_tried_again(tmp_path: Path) -> None:
     assert not caught.value.again
 
 
+def test_what_a_command_leaves_in_the_background_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hook, "COMMAND_TIMEOUT", 10.0)
+    begun = time.monotonic()
+    run_command(("sh", "-c", "echo sent; sleep 15 & echo $! >> pids"), PAYLOAD, tmp_path)
+    with pytest.raises(NotDelivered, match="exit 3 no bell"):
+        run_command(("sh", "-c", "echo no bell >&2; sleep 15 & echo $! >> pids; exit 3"), PAYLOAD, tmp_path)
+    assert time.monotonic() - begun < 9.0
+    for pid in (tmp_path / "pids").read_text().split():
+        os.kill(int(pid), signal.SIGKILL)
+
+
 def test_a_command_that_hangs_is_ended_with_its_children(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
