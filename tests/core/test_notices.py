@@ -277,7 +277,9 @@ def test_what_a_command_leaves_in_the_background_is_not_waited_for(
     begun = time.monotonic()
     run_command(("sh", "-c", "echo sent; sleep 15 & echo $! >> pids"), PAYLOAD, tmp_path)
     with pytest.raises(NotDelivered, match="exit 3 no bell"):
-        run_command(("sh", "-c", "echo no bell >&2; sleep 15 & echo $! >> pids; exit 3"), PAYLOAD, tmp_path)
+        run_command(
+            ("sh", "-c", "echo no bell >&2; sleep 15 & echo $! >> pids; exit 3"), PAYLOAD, tmp_path
+        )
     assert time.monotonic() - begun < 9.0
     for pid in (tmp_path / "pids").read_text().split():
         os.kill(int(pid), signal.SIGKILL)
