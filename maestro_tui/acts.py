@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from maestro_core.control.commands import Ack
 from maestro_core.models import Running, TickView
-from maestro_core.observe.snapshot import CadenceView, Snapshot
+from maestro_core.observe.snapshot import CadenceView, MarkerView, Snapshot
 from maestro_tui.backend import Acting
 from maestro_tui.keys import Risk
 from maestro_tui.presentation import times
@@ -235,13 +235,17 @@ def engage_kill(running: int) -> Plan:
     )  # fmt: skip
 
 
-def lift_stop() -> Plan:
-    """Lift the emergency stop: the agent works again."""
+def lift_stop(marker: MarkerView | None = None) -> Plan:
+    """Lift the emergency stop: the agent works again. Says who engaged it, and why."""
+    lines = ["A consumer claims ticks again at once."]
+    if marker is not None:
+        why = f": {data(marker.reason, 400)}" if marker.reason else ", without a reason"
+        lines.insert(0, f"Engaged by {data(marker.by or 'somebody', 80)}{why}")
     return Plan(
         title="Lift the emergency stop", button="Lift", risk="cost", targets=(),
         run=lambda operator: operator.clear_emergency_stop(),
         done="emergency stop lifted: the consumer claims again",
-        lines=("A consumer claims ticks again at once.",),
+        lines=tuple(lines),
     )  # fmt: skip
 
 

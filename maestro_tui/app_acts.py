@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from maestro_core.observe.snapshot import CadenceView
+from maestro_core.observe.snapshot import CadenceView, MarkerView
 from maestro_tui import acts
 from maestro_tui.app_base import BaseApp
 from maestro_tui.backend import Backend
@@ -113,15 +113,20 @@ class ActingApp(BaseApp):
         now = self.backend.clock.steady()
         if self._chord_at is None or now - self._chord_at > CHORD_SECONDS:
             self._chord_at = now
-            self.say("ctrl+x again: EMERGENCY STOP", severity="warning", seconds=CHORD_SECONDS)
+            what = "EMERGENCY STOP" if self._stop() is None else "lift the emergency stop"
+            self.say(f"ctrl+x again: {what}", severity="warning", seconds=CHORD_SECONDS)
             return
         self._chord_at = None
         self.action_emergency_stop_now()
 
     def action_emergency_stop_now(self) -> None:
         """Engage, or ask whether to lift it."""
-        engaged = self.snapshot is not None and self.snapshot.emergency_stop is not None
-        self.propose(acts.lift_stop() if engaged else acts.engage_stop())
+        marker = self._stop()
+        self.propose(acts.engage_stop() if marker is None else acts.lift_stop(marker))
+
+    def _stop(self) -> MarkerView | None:
+        """The emergency stop that is engaged, as far as is known."""
+        return self.snapshot.emergency_stop if self.snapshot is not None else None
 
     def action_kill_all(self) -> None:
         self.propose(acts.engage_kill(len(self.snapshot.running) if self.snapshot else 0))

@@ -165,7 +165,8 @@ def other_version(snapshot: Snapshot) -> str | None:
 
 
 def banners(snapshot: Snapshot, here: Here, now: float) -> list[Text]:
-    """What holds everything, the worst first; empty when nothing does."""
+    """What holds everything, the worst first; empty when nothing does. The key that lifts a hold
+    stands before its reason, which may be long: the end is cut on a narrow screen."""
     fleet = snapshot.fleet
     found = [
         _stop_banner(snapshot, now),
@@ -211,8 +212,8 @@ def _stop_banner(snapshot: Snapshot, now: float) -> Text | None:
         return None
     who = f" by {data(marker.by, 40)}" if marker.by else ""
     age = f" {times.ago(marker.at, now)}" if marker.at else ""
-    why = f": {data(marker.reason, 120)}" if marker.reason else ""
-    text = f" ■ EMERGENCY STOP{who}{age}{why} · nothing is claimed · ctrl+x ctrl+x lifts it "
+    why = f" · {data(marker.reason, 120)}" if marker.reason else ""
+    text = f" ■ EMERGENCY STOP{who}{age} · ctrl+x ctrl+x lifts it{why} · nothing is claimed "
     return line((text, "banner.bad"))
 
 
@@ -227,7 +228,8 @@ def _hold_banner(snapshot: Snapshot, now: float) -> Text | None:
         if until
         else " until it is lifted"
     )
-    text = f" {look.glyph} {look.word.upper()}{wait}: {data(hold.reason, 200)} · C lifts it "
+    why = f" · {data(hold.reason, 200)}" if hold.reason else ""
+    text = f" {look.glyph} {look.word.upper()}{wait} · C lifts it{why} "
     return line((text, f"banner.{'bad' if hold.kind == 'auth' else 'hold'}"))
 
 

@@ -297,15 +297,18 @@ async def test_an_act_hits_the_rows_that_were_shown_when_the_key_went_down(root:
 
 
 async def test_the_chord_engages_and_asks_before_it_lifts(root: Layout) -> None:
-    async with console(Backend(root)) as (_, pilot):
+    async with console(Backend(root)) as (app, pilot):
         await pilot.press("ctrl+x")
         await settled(pilot)
         assert not root.emergency_stop.exists()
+        assert said(app)[-1] == "ctrl+x again: EMERGENCY STOP"
         await pilot.press("ctrl+x")
         await until(pilot, root.emergency_stop.exists)
         await see(pilot, "EMERGENCY STOP by")
         await pilot.press("ctrl+x", "ctrl+x")
+        assert said(app)[-1] == "ctrl+x again: lift the emergency stop"
         await see(pilot, "Lift the emergency stop")
+        await see(pilot, "Engaged by")
         await pilot.press("y")
         await until(pilot, lambda: not root.emergency_stop.exists())
         await gone(pilot, "EMERGENCY STOP by")

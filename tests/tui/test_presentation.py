@@ -303,9 +303,15 @@ STOPPED = MarkerView(NOW - 300, "ops", "loops")
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"emergency_stop": STOPPED}, "EMERGENCY STOP by ops 5m ago: loops"),
+        (
+            {"emergency_stop": STOPPED},
+            "EMERGENCY STOP by ops 5m ago · ctrl+x ctrl+x lifts it · loops",
+        ),
         ({"emergency_stop": MarkerView(None, None, None)}, "EMERGENCY STOP ·"),
-        ({"consumer": replace(LIVE, hold=HOLD)}, "QUOTA WAIT 1h 05m until 03:19"),
+        (
+            {"consumer": replace(LIVE, hold=HOLD)},
+            "QUOTA WAIT 1h 05m until 03:19 · C lifts it · usage limit",
+        ),
         (
             {"consumer": replace(LIVE, word="stale", beat_at=NOW - 95)},
             "no beat of consumer 7001 for 1m35",
