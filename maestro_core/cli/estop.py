@@ -24,5 +24,5 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         raise UsageError("--clear and --kill exclude each other")
     desk = Desk(context, arguments)
     if arguments.clear:
-        return desk.tell(desk.operator.clear_emergency_stop())
+        return desk.tell(desk.operator.clear_emergency_stop(reason=arguments.reason))
     return desk.tell(desk.operator.emergency_stop(kill=arguments.kill, reason=arguments.reason))

@@ -131,14 +131,15 @@ class Operator:
             "estop", _STOP, "engaged", reason, {"emergency_stop": before}, {"emergency_stop": note}
         )
 
-    def clear_emergency_stop(self) -> Ack:
+    def clear_emergency_stop(self, *, reason: str | None = None) -> Ack:
         """Let the consumer claim again."""
         self._may_change("clear the emergency stop")
         before = self._acts.clear()
         detail = "cleared" if before is not None else "was not engaged"
         return self._done(
-            "estop_clear", _STOP, detail, None, {"emergency_stop": before}, {"emergency_stop": None}
-        )
+            "estop_clear", _STOP, detail, reason, {"emergency_stop": before},
+            {"emergency_stop": None},
+        )  # fmt: skip
 
     # -- commands
 

@@ -161,8 +161,9 @@ def test_the_emergency_stop_is_engaged_and_lifted(shell: Shell) -> None:
     assert shell("estop", "--kill", "--reason", "fire").code == 0
     marker = read_json(shell.layout.emergency_stop)
     assert (marker["kill"], marker["reason"]) == (True, "fire")
-    assert shell("estop", "--clear").code == 0
+    assert shell("estop", "--clear", "--reason", "it was the oven").code == 0
     assert not shell.layout.emergency_stop.exists()
+    assert "it was the oven" in shell("journal").out
 
 
 def test_dead_letters_go_back_to_trash_and_back(shell: Shell) -> None:
