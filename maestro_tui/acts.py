@@ -19,6 +19,8 @@ from maestro_tui.presentation import times
 from maestro_tui.presentation.cells import data, money, plural
 from maestro_tui.presentation.words import outcome_look
 
+IDLE = ("was paused already", "was not paused")
+"""What the operator says of what somebody else had done before."""
 MANY = 25
 """Retrying more sub-sessions than this at once wants the number typed."""
 
@@ -252,9 +254,12 @@ def lift_stop(marker: MarkerView | None = None) -> Plan:
 def outcome_words(plan: Plan, result: Any) -> tuple[str, bool]:
     """What to say of an answer, and whether all of it worked."""
     answers = result if isinstance(result, list) else [result]
-    failed = [one for ack in answers for one in getattr(ack, "outcomes", ()) if not one.ok]
+    outcomes = [one for ack in answers for one in getattr(ack, "outcomes", ())]
+    failed = [one for one in outcomes if not one.ok]
     if not failed:
-        return plan.done, True
+        idle = [one for one in outcomes if one.detail in IDLE]
+        told = ", ".join(f"{one.target} {one.detail}" for one in idle[:3])
+        return (told if idle and len(idle) == len(outcomes) else plan.done), True
     first = f"{failed[0].target}: {failed[0].detail}"
     rest = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
     return f"{plan.title}: {first}{rest}", False

@@ -1,12 +1,20 @@
-"""Plans of acts on cadences: enqueue, close, hold open, probe, pause. Pure, like acts.py."""
+"""Plans of acts on cadences: enqueue, close, hold open, probe, pause. Pure, like acts.py.
+
+What is undone is what the act itself has changed, by its answer: somebody else may have done the
+same since the screen was read, and theirs stays.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
+from maestro_core.control.commands import Ack
 from maestro_core.models import HoldBeat, Receipt
 from maestro_core.observe.snapshot import CadenceView, Snapshot
 from maestro_tui.acts import MANY, Plan, Refusal, held_words, usual
+from maestro_tui.presentation import times
 from maestro_tui.presentation.cells import data, plural
 
 
@@ -60,6 +68,7 @@ def _close_plan(held: Sequence[CadenceView], now: float) -> Plan:
         run=lambda operator: operator.submit("circuit_close", names),
         done=f"closed: {', '.join(names[:3])}", undo=_open_plan(reopen) if reopen else None,
         asked="close",
+        take_back=lambda ack: _open_plan(_open_entries(_as_they_were(held, [ack]), now)),
     )  # fmt: skip
 
 
@@ -106,7 +115,24 @@ def hold_open(views: Sequence[CadenceView], now: float) -> Plan | Refusal:
     names = tuple(view.name for view in views)
     if not names:
         return Refusal("no cadence is chosen")
-    return _open_plan(tuple((name, None) for name in names))._replace(undo=_unhold(views, now))
+    return _open_plan(tuple((name, None) for name in names))._replace(
+        undo=_unhold(views, now),
+        take_back=lambda acks: _unhold(_as_they_were(views, acks), now),
+    )
+
+
+def _as_they_were(views: Sequence[CadenceView], acks: Sequence[Ack]) -> list[CadenceView]:
+    """With their circuits as the act found them, where its answer says so."""
+    found = {name: facts for ack in acks for name, facts in ack.before.items()}
+    told = {name: facts for name, facts in found.items() if isinstance(facts, dict)}
+    return [
+        replace(
+            view, state=told[view.name].get("state", view.state),
+            open_until=times.moment(told[view.name].get("open_until")),
+        )
+        if view.name in told else view
+        for view in views
+    ]  # fmt: skip
 
 
 def _unhold(views: Sequence[CadenceView], now: float) -> Plan:
@@ -150,7 +176,19 @@ def pause(views: Sequence[CadenceView]) -> Plan | Refusal:
     resume = all(view.paused is not None for view in views)
     names = tuple(view.name for view in views if (view.paused is None) != resume)
     plan, back = _pause(names), _resume(names)
-    return back._replace(undo=plan) if resume else plan._replace(undo=back)
+    if resume:
+        return back._replace(undo=plan, take_back=lambda acks: _pause(_changed(acks, True)))
+    return plan._replace(undo=back, take_back=lambda acks: _resume(_changed(acks, False)))
+
+
+def _changed(acks: Sequence[Ack], paused: bool) -> tuple[str, ...]:
+    """The cadences that were so before, or of which that is not told."""
+    return tuple(
+        one.target
+        for ack in acks
+        for one in ack.outcomes
+        if one.ok and ("paused" not in ack.before or (ack.before["paused"] is not None) == paused)
+    )
 
 
 def _pause(names: tuple[str, ...]) -> Plan:

@@ -153,6 +153,44 @@ def test_many_retries_want_their_number_typed(count: int, word: str | None) -> N
     assert found.word == word
 
 
+def paused_before(note: Any, detail: str) -> Ack:
+    return Ack(id="a", ok=True, at="2026-11-24T02:03:04.567Z", by_pid=1,
+               outcomes=(Outcome("heartbeat", True, detail),), before={"paused": note})  # fmt: skip
+
+
+def test_a_pause_of_somebody_else_is_not_lifted_by_undo() -> None:
+    """Two consoles pause at the same moment: the second has changed nothing."""
+    found = plan("pause", "heartbeat")
+    assert isinstance(found, Plan) and found.take_back is not None
+    mine = paused_before(None, "paused")
+    theirs = paused_before({"by": "somebody"}, "was paused already")
+    assert asked(found.take_back([mine])) == [("resume", "heartbeat")]
+    assert found.take_back([theirs]).targets == ()
+    assert acts.outcome_words(found, [theirs]) == ("heartbeat was paused already", True)
+    assert acts.outcome_words(found, [mine]) == ("paused: heartbeat", True)
+
+
+def circuits_before(cadence: str = "heartbeat", **facts: Any) -> Ack:
+    return Ack(id="a", ok=True, at="2026-11-24T02:03:04.567Z", by_pid=1,
+               outcomes=(Outcome(cadence, True),), before={cadence: facts})  # fmt: skip
+
+
+def test_a_circuit_that_somebody_else_opened_is_open_as_theirs_after_undo() -> None:
+    found = plan("hold", "heartbeat")
+    assert isinstance(found, Plan) and found.take_back is not None
+    theirs = circuits_before(state="open", failures=3, open_until=at(400))
+    assert asked(found.take_back([theirs])) == [("circuit_open", ("heartbeat",))]
+    shut = circuits_before(state="closed", failures=0)
+    assert asked(found.take_back([shut])) == [("circuit_close", ("heartbeat",))]
+
+
+def test_a_circuit_that_somebody_else_had_closed_is_not_opened_by_undo() -> None:
+    found = plan("close", "invoice-chaser")
+    assert isinstance(found, Plan) and found.take_back is not None
+    shut = circuits_before("invoice-chaser", state="closed", failures=0)
+    assert found.take_back(shut).targets == ()
+
+
 def test_a_discard_is_undone_by_restoring_the_same_ids() -> None:
     found = acts.discard(DEAD[:3])
     assert isinstance(found, Plan)
