@@ -58,27 +58,24 @@ class Memory:
     @property
     def notes(self) -> dict[str, str]:
         """Failure signature -> note."""
-        found = self._document.get("notes")
-        if not isinstance(found, dict):
-            return {}
-        return {str(name): text for name, text in found.items() if isinstance(text, str)}
+        return _notes(self._document)
 
     def leave(self, now: float) -> None:
         """Remember that the console was left."""
-        self._document["left_at"] = iso(now)
-        self._save()
+        self._save("left_at", iso(now))
 
     def note(self, signature: str, text: str) -> None:
         """Keep a note; an empty one is forgotten."""
-        notes = self.notes
+        notes = _notes(self._document | _read(self._path))
         notes.pop(signature, None)
         if text.strip():
             notes[signature] = text.strip()[:LONGEST_NOTE]
-        self._document["notes"] = dict(list(notes.items())[-MOST_NOTES:])
-        self._save()
+        self._save("notes", dict(list(notes.items())[-MOST_NOTES:]))
 
-    def _save(self) -> None:
-        document = {"root": self._root, **self._document}
+    def _save(self, name: str, value: object) -> None:
+        """Into what the file holds now: another console on this root writes it too."""
+        self._document[name] = value
+        document = {"root": self._root, **self._document, **_read(self._path), name: value}
         data = json.dumps(document, indent=2, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
         fs = files.OsFiles()
         try:
@@ -94,3 +91,10 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
+
+
+def _notes(document: Mapping[str, Any]) -> dict[str, str]:
+    found = document.get("notes")
+    if not isinstance(found, dict):
+        return {}
+    return {str(name): text for name, text in found.items() if isinstance(text, str)}

@@ -385,6 +385,17 @@ def test_each_root_has_a_file_of_its_own_however_long_its_path() -> None:
     assert all("/" not in name and name.isascii() for name in names)
 
 
+def test_two_consoles_on_one_root_keep_each_others_notes(tmp_path: Path) -> None:
+    one, other = (Memory(tmp_path / "m.json", "/a") for _ in range(2))
+    other.note("exit N", "ask finance")
+    one.note("exit 3", "restart the printer")
+    other.leave(NOW - 60)
+    one.leave(NOW)
+    again = Memory(tmp_path / "m.json", "/a")
+    assert again.notes == {"exit N": "ask finance", "exit 3": "restart the printer"}
+    assert again.left_at == NOW
+
+
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"left_at": 7, "notes": [1]}', "\x00"])
 def test_a_broken_memory_is_no_memory(tmp_path: Path, content: str) -> None:
     path = tmp_path / "memory.json"
