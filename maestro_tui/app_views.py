@@ -124,6 +124,8 @@ class ViewsApp(ActingApp):
         )
 
     def _can(self, key: Key) -> bool:
+        if self.backend.read_only and key.risk != "none":
+            return False
         front = self.front()
         return front is None or front.can(key)
 

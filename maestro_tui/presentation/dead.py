@@ -162,10 +162,11 @@ def fields(row: Row, now: float) -> Fields:
 # ---- details ------------------------------------------------------------------------------
 
 
-def details(row: Row, tail: LogEnd, now: float) -> list[Text]:
-    """The detail pane: the tick, every failure, the end of its log (stderr's if it has any)."""
+def details(row: Row, tail: LogEnd, now: float, *, changes: bool = True) -> list[Text]:
+    """The detail pane: the tick, every failure, the end of its log (stderr's if it has any).
+    `changes`: this console may change something."""
     if isinstance(row, GroupRow):
-        return _group_details(row, now)
+        return _group_details(row, now, changes)
     tick, age = row.view.tick, times.ago(row.view.since, now)
     out = [
         line((data(tick.cadence, 128), "title"), (f"  dead {age}", "muted")),
@@ -225,11 +226,11 @@ def failure_lines(failure: Failure, now: float) -> list[Text]:
     return [*out, line((f"  {place}{data(log, 300)}", "faint"))] if log else out
 
 
-def _group_details(row: GroupRow, now: float) -> list[Text]:
+def _group_details(row: GroupRow, now: float, changes: bool) -> list[Text]:
+    note = line(("m", "key"), (" writes a note", "muted"))
     keys = line(
         ("R", "key.danger"), (" retries all of them · ", "muted"),
-        ("D", "key.danger"), (" discards them · ", "muted"),
-        ("m", "key"), (" writes a note", "muted"),
+        ("D", "key.danger"), (" discards them · ", "muted"), note,
     )  # fmt: skip
     newest = times.ago(row.newest, now)
     return [
@@ -238,5 +239,5 @@ def _group_details(row: GroupRow, now: float) -> list[Text]:
         line(""),
         *facts(("cadences", ", ".join(row.cadences[:12])), ("note", row.note)),
         line(""),
-        keys,
+        keys if changes else note,
     ]

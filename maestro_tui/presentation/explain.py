@@ -28,6 +28,9 @@ KEYS: dict[str, tuple[str, str]] = {
     "clear_here": ("", "lifts it"),
 }
 """Act of the core -> key of the board, and what it does."""
+_LOOKS = ("", "5", "i")
+"""Keys that change nothing."""
+_READ_ONLY = ("", "by a console that may change something")
 
 
 WORDS = {
@@ -51,11 +54,11 @@ WORDS = {
 """Code of an obstacle -> the verdict; other codes are holds over all cadences."""
 
 
-def explain_lines(found: Explanation, now: float) -> list[Text]:
-    """The verdict, then the whole chain, the first obstacle first."""
+def explain_lines(found: Explanation, now: float, *, changes: bool = True) -> list[Text]:
+    """The verdict, then the whole chain, the first obstacle first. `changes`: this console may."""
     out = [_verdict(found), line("")]
     for number, obstacle in enumerate(found.obstacles, 1):
-        out += _obstacle(number, obstacle, now)
+        out += _obstacle(number, obstacle, now, changes)
     waiting = plural(found.waiting, "tick waits", "ticks wait")
     out.append(line((f"{waiting if found.waiting else 'no tick waits'} for it", "muted")))
     return out
@@ -76,11 +79,13 @@ def _verdict(found: Explanation) -> Text:
     return line(("It is not running: ", "title"), (verdict, "bad.strong"), (rest, "muted"))
 
 
-def _obstacle(number: int, obstacle: Obstacle, now: float) -> list[Text]:
+def _obstacle(number: int, obstacle: Obstacle, now: float, changes: bool) -> list[Text]:
     text = line((f"{number}  ", "bad.strong"), (data(obstacle.says, 400), "text"))
     if obstacle.until is not None:
         text.append(f"  {_until(obstacle.until, now)}", "warn")
     key, does = KEYS.get(obstacle.act, ("", ""))
+    if not changes and key not in _LOOKS:
+        key, does = _READ_ONLY
     lift = line("   ", (key, "key.danger"), (" " if key else "", ""), (does, "muted"))
     if obstacle.command:
         lift.append("   $ ", "faint").append(data(obstacle.command, 200), "code")

@@ -15,6 +15,7 @@ INTRO = (
     "Upper-case letters change something; every act is journalled with who did it.",
     "Any key can be remapped by its id in config.toml.",
 )
+READ_ONLY = "This console is read-only: no key of it changes anything."
 TWO_COLUMNS_FROM = 110
 ALIGNED_FROM = 90
 LABEL = 23
@@ -27,7 +28,9 @@ def help_lines(
     """All keys that work on `screen`, by group; two columns where there is room."""
     scopes = set[str](SCREEN_SCOPES.get(screen, ("app",)))
     groups = [lines for name in GROUPS if (lines := _group(name, scopes, keymap, can, width))]
-    intro = [line((text, "muted")) for text in INTRO] + [line("")]
+    acts = any(key.risk != "none" and scopes & set(key.scope) and can(key) for key in TABLE)
+    about = (INTRO[0] if acts else READ_ONLY, *INTRO[1:])
+    intro = [line((text, "muted")) for text in about] + [line("")]
     if width < TWO_COLUMNS_FROM:
         return intro + [text for lines in groups for text in lines]
     half = (width - 3) // 2

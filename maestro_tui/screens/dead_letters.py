@@ -151,12 +151,16 @@ class DeadLettersScreen(ListScreen[Row]):
             self._resting.stop()
         self._resting = self.set_timer(TAIL_PAUSE, self._read_tail)
 
+    def _details(self, row: Row, now: float) -> list[Text]:
+        changes = not self.console.backend.read_only
+        return details(row, self._tail_if(row.id), now, changes=changes)
+
     def _show_details(self) -> None:
         row, pane = self.table.current, self.query_one("#detail", Pane)
         if row is None:
             pane.show([])
             return
-        pane.show(details(row, self._tail_if(row.id), self.console.now), about=row.id)
+        pane.show(self._details(row, self.console.now), about=row.id)
 
     def _tail_if(self, row_id: str) -> LogEnd:
         """The end of that row's log, once it was read."""
@@ -225,9 +229,7 @@ class DeadLettersScreen(ListScreen[Row]):
     def action_details(self) -> None:
         row = self.table.current
         if row is not None:
-            self.console.show_lines(
-                "Dead letter", lambda now: details(row, self._tail_if(row.id), now)
-            )
+            self.console.show_lines("Dead letter", lambda now: self._details(row, now))
 
     def action_explain(self) -> None:
         row = self.table.current

@@ -22,7 +22,6 @@ class ExplainOverlay(OverlayScreen[None]):
     """Follows the snapshots while it is open."""
 
     DEFAULT_CLASSES = "wide"
-    HINT = "its key lifts it · Esc closes"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(key.keys, f'lift("{action_of(key)}")', key.label, show=False, id=key.id)
         for key in TABLE
@@ -33,6 +32,10 @@ class ExplainOverlay(OverlayScreen[None]):
         super().__init__()
         self._cadence = cadence
 
+    @property
+    def HINT(self) -> str:  # type: ignore[override]
+        return "Esc closes" if self.console.backend.read_only else "its key lifts it · Esc closes"
+
     def title_text(self) -> str:
         return f"Why is {data(self._cadence, 60)} not running?"
 
@@ -40,7 +43,8 @@ class ExplainOverlay(OverlayScreen[None]):
         snapshot = self.console.snapshot
         if snapshot is None:
             return [line(("reading the agent root …", "muted"))]
-        return explain_lines(explain(snapshot, self._cadence), self.console.now)
+        found, changes = explain(snapshot, self._cadence), not self.console.backend.read_only
+        return explain_lines(found, self.console.now, changes=changes)
 
     def action_lift(self, action: str) -> None:
         """A key that lifts what is in the way: it acts as it would on the screen below."""

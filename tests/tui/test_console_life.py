@@ -570,3 +570,19 @@ async def test_a_dialog_that_a_person_asked_for_is_not_covered_by_the_toast_befo
         await see(pilot, "y does it")
         await until(pilot, lambda: not app._notifications, "the toast goes")
         await see(pilot, "Cancel")
+
+
+async def test_a_read_only_console_offers_no_key_that_would_do_nothing() -> None:
+    async with console(FixedBackend(read_only=True)) as (app, pilot):
+        await pilot.press("question_mark")
+        await see(pilot, "This console is read-only")
+        assert "Enqueue" not in shown(app)
+        await pilot.press("escape", "colon")
+        await see(pilot, "type what you want to do")
+        assert "Enqueue" not in shown(app)
+        await pilot.press("escape", "right", "e")
+        await see(pilot, "by a console that may change something")
+        assert "closes it" not in shown(app)
+        await pilot.press("escape", "2")
+        await see(pilot, "writes a note")
+        assert "retries all" not in shown(app)
