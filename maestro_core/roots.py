@@ -31,7 +31,7 @@ def config_path(environ: Mapping[str, str], platform: str = sys.platform) -> Pat
 
     On macOS the one under ~/Library/Application Support counts where the other does not exist.
     """
-    home = Path(environ.get("HOME", "~")).expanduser()
+    home = Path(environ.get("HOME") or "~").expanduser()  # an empty one is not this folder
     path = Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / APP / "config.toml"
     if platform == "darwin" and not environ.get("XDG_CONFIG_HOME") and not path.exists():
         native = home / "Library" / "Application Support" / APP / "config.toml"

@@ -79,6 +79,7 @@ def test_the_list_stands_in_the_xdg_folder_or_in_macs_own_where_only_that_exists
     native.write_text("")
     assert config_path(home, "darwin") == native
     assert config_path(home, "linux") == tmp_path / ".config/maestro-tui/config.toml"
+    assert config_path({"HOME": ""}, "linux").is_absolute()
 
 
 def test_a_pattern_finds_the_folders_with_a_bus_and_each_root_stands_once(tmp_path: Path) -> None:
