@@ -147,8 +147,17 @@ def _logs(
         printer.note(f"    the end of its output, told {span(tail.age)} ago; all of it:")
         printer.note(f"    {tail.command}")
         return LogFile(TailBytes(lambda: _published(reads, row))), None
-    out, err = (log_path(layout, stored) for stored in (row.stdout_path, row.stderr_path))
-    return LogFile(out) if out else None, LogFile(err) if err else None
+    out, err = (_log(layout, stored, printer) for stored in (row.stdout_path, row.stderr_path))
+    return out, err
+
+
+def _log(layout: Layout, stored: str | None, printer: Printer) -> LogFile | None:
+    path = log_path(layout, stored)
+    if stored and path is None:
+        printer.note(f"    {stored} is no log of this agent")
+    elif path is not None and not path.exists():
+        printer.note(f"    {stored} is gone")
+    return LogFile(path) if path is not None else None
 
 
 def _published(reads: Reads, row: RunRow) -> bytes | None:

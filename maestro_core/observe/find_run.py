@@ -49,12 +49,15 @@ def find_run(reads: Reads, word: str | None) -> FoundRun | None:
 
 def log_path(layout: Layout, stored: str | None) -> Path | None:
     """The file of a stored log path, inside the agent root or where its folder of logs is a link
-    to; None for any other: it is data, not trusted."""
+    to; None for any other: it is data, not trusted. In a root that was moved it is found by its
+    name, which has its time."""
     if not stored:
         return None
-    path = (layout.root / stored).resolve()
-    homes = (layout.root.resolve(), layout.subsessions.resolve())
-    return path if any(path.is_relative_to(home) for home in homes) else None
+    path, folder = (layout.root / stored).resolve(), layout.subsessions.resolve()
+    if any(path.is_relative_to(home) for home in (layout.root.resolve(), folder)):
+        return path
+    moved = folder / path.name
+    return moved if moved.is_file() and not moved.is_symlink() else None
 
 
 def _newest(reads: Reads, word: str | None) -> RunRow | None:

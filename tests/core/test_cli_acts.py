@@ -398,6 +398,17 @@ def test_tail_reads_logs_whose_folder_is_a_link(shell: Shell, tmp_path: Path) ->
     assert "on the other disk" in shell("tail", "--no-follow").out
 
 
+def test_tail_says_that_a_log_is_gone_and_finds_those_of_a_root_that_was_moved(
+    shell: Shell, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log, _ = begin_run(shell.layout)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("before the move\n")
+    assert f"{log.with_name('x.stderr.log')} is gone" in shell("tail", "--no-follow").err
+    moved = shell.layout.root.rename(tmp_path / "elsewhere")
+    assert "before the move" in Shell(Layout(moved), capsys)("tail", "--no-follow").out
+
+
 def test_an_unknown_run_is_refused(shell: Shell) -> None:
     done = shell("tail", "nope")
     assert (done.code, done.out) == (1, "")
