@@ -26,7 +26,7 @@ from maestro_tui.app_agents import ALL, AgentsApp, add_agents
 from maestro_tui.backend import Backend, RootBackend
 from maestro_tui.config import load_config
 from maestro_tui.feed import ConsumerThread, MadeOnce
-from maestro_tui.keys import bindings
+from maestro_tui.keys import UNBOUND, bindings
 from maestro_tui.messages import (
     ConsumerElsewhere,
     ConsumerEnded,
@@ -83,7 +83,7 @@ class MaestroApp(AgentsApp):
 
     def on_load(self) -> None:
         """Before the first screen is made: what is known already is on it at once."""
-        self.set_keymap(self.keymap_of_user)
+        self.set_keymap({name: keys or UNBOUND for name, keys in self.keymap_of_user.items()})
         early = None if self.agents_first else self.backend.early(SHORT_WAIT)
         if early is None:
             mask_with(MadeOnce(self.backend.redactor))

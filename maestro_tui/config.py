@@ -6,7 +6,7 @@
     notices = "bell"                 on (bell and desktop notice) | bell | osc9 | osc777 | off
     agents = ["~/agents/*"]          agent roots of this machine, see maestro_core.roots
     [keys]
-    "act.retry" = "f5"               ids as in the help's table
+    "act.retry" = "f5"               ids as in the help's table; "" = no key
 
 What is wrong in it is said (toast, doctor) and left out; the console always starts.
 """
@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from maestro_core.roots import config_path, read_list
-from maestro_tui.keys import BY_ID, conflicts
+from maestro_tui.keys import BY_ID, conflicts, wrong_key
 
 __all__ = ["ConsoleConfig", "config_path", "load_config", "read_config"]
 
@@ -74,8 +74,11 @@ def read_config(document: Mapping[str, Any]) -> ConsoleConfig:
     if not isinstance(keys, dict):
         problems.append("[keys] is no table")
         keys = {}
-    keymap = {name: key for name, key in keys.items() if name in BY_ID and isinstance(key, str)}
-    problems += conflicts({name: str(key) for name, key in keys.items()})
+    wrong = {name: why for name, key in keys.items() if (why := wrong_key(key)) is not None}
+    problems += [f"{name} stays on its own key: {why}" for name, why in wrong.items()]
+    keymap = {name: key for name, key in keys.items() if name not in wrong}
+    problems += conflicts(keymap)
+    keymap = {name: key for name, key in keymap.items() if name in BY_ID}
     return ConsoleConfig(theme, mouse, keymap, tuple(problems), wire, notices)
 
 

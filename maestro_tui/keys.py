@@ -8,6 +8,7 @@ stays unbound. Ids are stable; people use them in ~/.config/maestro-tui/config.t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -174,8 +175,10 @@ _PRIORITY = frozenset({"act.emergency_stop"})
 
 
 def shown(key: Key, keymap: Mapping[str, str] | None = None) -> str:
-    """How a person reads that key: `j ↓`, `ctrl+x ctrl+x`, `Esc`."""
+    """How a person reads that key: `j ↓`, `ctrl+x ctrl+x`, `Esc`; empty = it has none."""
     keys = (keymap or {}).get(key.id, key.keys)
+    if not keys:
+        return ""
     if key.id == "act.emergency_stop":
         return f"{keys} {keys}"
     return " ".join(_NAMES.get(one, one) for one in keys.split(","))
@@ -208,13 +211,29 @@ SCREEN_SCOPES: dict[str, tuple[Scope, ...]] = {
 """Scopes that are live at once; a key may mean one thing in each of these."""
 
 
+UNBOUND = "unbound"
+"""The name of a key that no terminal sends: how Textual is told that something has none."""
+_KEY = re.compile(
+    r"((ctrl|shift|alt|super|hyper|meta)\+)*([a-z][a-z0-9_]*|[^\s,\x00-\x1f\x7f-\x9f])"
+)
+
+
+def wrong_key(keys: object) -> str | None:
+    """Why what a person wrote for one id names no keys; None = it does. Empty = no key."""
+    if not isinstance(keys, str):
+        return f"{keys!r} is no text"
+    names = [one.strip() for one in keys.split(",")] if keys else []
+    bad = next((one for one in names if not _KEY.fullmatch(one)), None)
+    return None if bad is None else f"{bad!r} is the name of no key"
+
+
 def conflicts(keymap: Mapping[str, str]) -> list[str]:
     """What is wrong with a person's remapping, one line each; empty when nothing is."""
     problems = [f"no key is called {name!r}" for name in keymap if name not in BY_ID]
     for scopes in SCREEN_SCOPES.values():
         taken: dict[str, str] = {}
         for key in (one for one in TABLE if set(one.scope) & set(scopes)):
-            for one in keymap.get(key.id, key.keys).split(","):
+            for one in filter(None, keymap.get(key.id, key.keys).split(",")):
                 other = taken.setdefault(one.strip(), key.id)
                 if other != key.id:
                     problems.append(f"{one.strip()} is bound to both {other} and {key.id}")

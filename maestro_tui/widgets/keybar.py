@@ -35,7 +35,8 @@ class KeyBar(Canvas):
 
     def paint(self) -> list[Text]:
         width = self.size.width
-        keys = [key for key in self._keys if self.changes or key.risk == "none"]
+        live = (key for key in self._keys if self.changes or key.risk == "none")
+        keys = [key for key in live if shown(key, self.keymap)]
         chunks = [(key.footer * 2, _hint(key, self.keymap)) for key in keys]
         note = line(" ", self._note, "  ") if self._note.plain else line(" ")
         general = [(order, chunk) for order, chunk in chunks if order >= 18]

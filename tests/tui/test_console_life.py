@@ -17,12 +17,14 @@ from maestro_core.observe.snapshot import CadenceView
 from maestro_core.session.ledger import LedgerTrouble
 from maestro_tui.app import MaestroApp
 from maestro_tui.backend import RootBackend
-from maestro_tui.config import load_config
+from maestro_tui.config import load_config, read_config
 from maestro_tui.feed import ConsumerThread
+from maestro_tui.keys import BY_ID, wrong_key
 from maestro_tui.leave import last_words
 from maestro_tui.memory import Memory, memory_path
 from maestro_tui.screens.confirm import ConfirmOverlay
 from maestro_tui.widgets.filter_bar import FilterBar
+from maestro_tui.widgets.keybar import KeyBar
 from maestro_tui.widgets.table import Table
 from tests.tui.fixed import CADENCES, DEAD, EMPTY, LIVE, NOW, SNAPSHOT, FixedBackend, dead, run
 from tests.tui.support import console, gone, said, see, settled, shown, until
@@ -275,6 +277,26 @@ async def test_keys_are_remapped_by_id() -> None:
         await until(pilot, lambda: backend.operator.asked)
 
 
+async def test_what_has_no_key_any_more_is_on_none_and_in_no_footer() -> None:
+    backend = FixedBackend()
+    async with console(backend, keymap={"act.pause": ""}) as (app, pilot):
+        await pilot.press("P", "e")
+        await settled(pilot)
+        assert backend.operator.asked == []
+        footer = app.front().query_one(KeyBar).plain()
+        assert "open" in footer[0] and "pause" not in footer[0]
+
+
+def test_two_things_without_a_key_are_no_conflict() -> None:
+    found = read_config({"keys": dict.fromkeys(BY_ID, "")})
+    assert found.problems == () and set(found.keymap) == set(BY_ID)
+
+
+@pytest.mark.parametrize("keys", ["f5", "ctrl+r,R", "+", "pagedown", "Ä", "alt+shift+f", "?"])
+def test_every_name_that_a_person_may_write_is_one(keys: str) -> None:
+    assert wrong_key(keys) is None
+
+
 async def test_the_journal_pauses_following_and_counts() -> None:
     backend = FixedBackend()
     async with console(backend) as (app, pilot):
@@ -423,6 +445,10 @@ def test_no_config_is_the_defaults() -> None:
         ("colour = 1", "unknown setting 'colour'"),
         ("[keys]\n'act.fly' = 'f'", "no key is called 'act.fly'"),
         ("[keys]\n'act.retry' = 'D'", "D is bound to both"),
+        ("[keys]\n'act.retry' = 5", "act.retry stays on its own key: 5 is no text"),
+        ("[keys]\n'act.retry' = 'F5'", "'F5' is the name of no key"),
+        ("[keys]\n'act.retry' = 'f5,'", "'' is the name of no key"),
+        ("[keys]\n'act.retry' = '[@click=app.exit]x'", "x' is the name of no key"),
         ("keys = 3", "[keys] is no table"),
         ("theme = ", "config.toml"),
     ],
