@@ -21,6 +21,8 @@ from maestro_tui.presentation.words import outcome_look
 
 IDLE = ("was paused already", "was not paused")
 """What the operator says of what somebody else had done before."""
+MOST_FORECAST = 6
+"""Cadences that a forecast names one by one."""
 MANY = 25
 """Retrying more sub-sessions than this at once wants the number typed."""
 
@@ -112,17 +114,19 @@ def _canary(ticks: Sequence[TickView], snapshot: Snapshot, now: float) -> Plan |
 
 
 def forecast(ticks: Sequence[TickView], snapshot: Snapshot, now: float) -> list[str]:
-    """What the cadences' past says of those retries: success, time, money; and what holds them."""
+    """What the cadences' past says of those retries: the money of all, which a small screen must
+    show too; then of each cadence success, time, money, and what holds it."""
     views = {view.name: view for view in snapshot.cadences}
-    lines, total = [], 0.0
-    for cadence, count in Counter(view.tick.cadence for view in ticks).most_common(6):
+    counts = Counter(view.tick.cadence for view in ticks)
+    total = sum(usual_cost(views.get(cadence)) * count for cadence, count in counts.items())
+    lines = [f"Usually {money(total)} together."] if total >= 0.01 else []
+    for cadence, count in counts.most_common(MOST_FORECAST):
         view = views.get(cadence)
         lines.append(f"{data(cadence, 60)} ×{count:,}: {usual(view)}")
-        total += usual_cost(view) * count
         if view is not None and (held := held_words(view, now)):
             lines.append(f"   {held}")
-    if total >= 0.01:
-        lines.append(f"Usually {money(total)} together.")
+    if (more := len(counts) - MOST_FORECAST) > 0:
+        lines.append(f"and {plural(more, 'more cadence')}")
     return lines
 
 

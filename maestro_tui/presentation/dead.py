@@ -24,6 +24,8 @@ class DeadRow(NamedTuple):
     id: str
     view: TickView
     signature: str
+    since: float
+    """When it died, in epoch seconds: what lay in the trash for a while died before."""
     nested: bool = False
     note: str | None = None
 
@@ -44,8 +46,15 @@ Row = DeadRow | GroupRow
 
 
 def dead_rows(views: Sequence[TickView]) -> list[Row]:
-    """Rows in the order of `views`."""
-    return [DeadRow(view.tick.id, view, signature(_error(view))) for view in views]
+    """Rows, the newest first."""
+    rows = [DeadRow(view.tick.id, view, signature(_error(view)), _died(view)) for view in views]
+    return [*sorted(rows, key=lambda row: -row.since)]
+
+
+def _died(view: TickView) -> float:
+    last = view.tick.failures[-1].at if view.tick.failures else None
+    at = times.moment(last) if last else None
+    return view.since if at is None else min(at, view.since)
 
 
 def _error(view: TickView) -> str | None:
@@ -62,7 +71,7 @@ def grouped(rows: Sequence[Row], closed: frozenset[str], notes: Mapping[str, str
     for row in rows:
         if isinstance(row, DeadRow):
             groups.setdefault(row.signature, []).append(row)
-    ordered = sorted(groups.items(), key=lambda item: -max(row.view.since for row in item[1]))
+    ordered = sorted(groups.items(), key=lambda item: -max(row.since for row in item[1]))
     out: list[Row] = []
     for name, members in ordered:
         if len(members) == 1:
@@ -77,7 +86,7 @@ def grouped(rows: Sequence[Row], closed: frozenset[str], notes: Mapping[str, str
 
 def _group(name: str, members: Sequence[DeadRow], opened: bool, note: str | None) -> GroupRow:
     cadences = tuple(dict.fromkeys(row.view.tick.cadence for row in members))
-    newest = max(row.view.since for row in members)
+    newest = max(row.since for row in members)
     ids = tuple(row.id for row in members)
     return GroupRow(f"group {name}", name, ids, cadences, newest, opened, note)
 
@@ -104,7 +113,7 @@ def _cadence(row: Row, _now: float) -> Text:
 
 
 def _age(row: Row, now: float) -> Text:
-    since = row.newest if isinstance(row, GroupRow) else row.view.since
+    since = row.newest if isinstance(row, GroupRow) else row.since
     return line((times.short(now - since), "text" if isinstance(row, GroupRow) else "muted"))
 
 
@@ -133,7 +142,7 @@ COLUMNS: tuple[Column[Row], ...] = (
            lambda row: -row.view.tick.attempts if isinstance(row, DeadRow) else 0,
            drop=3, align="right", ticks=False),
     Column("age", "AGE", 5, _age,
-           lambda row: -row.view.since if isinstance(row, DeadRow) else 0, drop=1, align="right"),
+           lambda row: -row.since if isinstance(row, DeadRow) else 0, drop=1, align="right"),
     Column("source", "SOURCE", 14, _source, drop=4, ticks=False),
     Column("id", "ID", 30, _id, lambda row: row.id, drop=5, ticks=False),
 )  # fmt: skip
@@ -155,7 +164,7 @@ def fields(row: Row, now: float) -> Fields:
         "class": last.failure_class if last else None,
         "exit": float(last.exit_code) if last and last.exit_code is not None else None,
         "attempts": float(tick.attempts),
-        "age": now - view.since,
+        "age": now - (row.since if isinstance(row, DeadRow) else view.since),
     }
 
 
@@ -167,7 +176,7 @@ def details(row: Row, tail: LogEnd, now: float, *, changes: bool = True) -> list
     `changes`: this console may change something."""
     if isinstance(row, GroupRow):
         return _group_details(row, now, changes)
-    tick, age = row.view.tick, times.ago(row.view.since, now)
+    tick, age = row.view.tick, times.ago(row.since, now)
     out = [
         line((data(tick.cadence, 128), "title"), (f"  dead {age}", "muted")),
         line((data(_error(row.view) or "no reason recorded", 600), "bad")),

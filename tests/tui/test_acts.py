@@ -137,6 +137,20 @@ def test_a_retry_says_what_it_usually_costs_and_what_holds_it() -> None:
     assert "Usually $0.06 together." in text
 
 
+def test_a_forecast_counts_the_money_of_all_cadences_and_tells_it_first() -> None:
+    count = acts.MOST_FORECAST + 2
+    shot = replace(
+        SNAPSHOT, cadences=tuple(replace(CADENCES[0], name=f"c-{n}") for n in range(count))
+    )
+    letters = [
+        replace(DEAD[0], tick=replace(DEAD[0].tick, id=f"t-{n}", cadence=f"c-{n}"))
+        for n in range(count)
+    ]
+    lines = acts.forecast(letters, shot, NOW)
+    assert lines[0] == f"Usually ${0.03 * count:.2f} together."
+    assert lines[-1] == "and 2 more cadences"
+
+
 def test_a_retry_of_two_can_be_tried_on_the_first_alone() -> None:
     found = acts.retry(DEAD[:2], SNAPSHOT, NOW)
     assert isinstance(found, Plan)

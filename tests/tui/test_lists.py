@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 import maestro_core
-from maestro_core.models import LogEnd
+from maestro_core.models import LogEnd, TickView
 from maestro_core.observe.explain import explain
 from maestro_tui.presentation import costs, dead, doctor
 from maestro_tui.presentation import runs as runs_view
@@ -91,6 +91,14 @@ def test_the_end_of_a_log_of_events_is_told_in_words() -> None:
 def test_dead_letters_answer_to_fields(query: str, count: int) -> None:
     found = arrange_rows(dead_rows(DEAD), parse(query), Order(), dead.fields, NOW)
     assert (len(found.rows), found.total) == (count, 5)
+
+
+def test_a_letter_that_came_back_from_the_trash_died_when_it_died() -> None:
+    back = TickView(DEAD[1].tick, "dlq", NOW - 4)
+    rows = dead_rows([back, DEAD[0]])
+    assert [row.id for row in rows] == [DEAD[0].tick.id, back.tick.id]
+    assert "dead 27m ago" in plain(dead.details(rows[1], LogEnd(), NOW))
+    assert dead.fields(rows[1], NOW)["age"] == pytest.approx(1655)
 
 
 # ---- journal ------------------------------------------------------------------------------
