@@ -19,7 +19,8 @@ def restart_plan(layout: Layout, snapshot: Snapshot) -> Plan | Refusal:
     running = len(snapshot.running)
     version = other_version(snapshot)
     was = f"It runs {data(version, 40)}; {__version__} is installed." if version else ""
-    ends = f"{plural(running, 'sub-session')} will be ended and put back into the inbox."
+    ticks = "its tick" if running == 1 else "their ticks"
+    ends = f"{plural(running, 'sub-session')} will be ended, {ticks} put back into the inbox."
     return Plan(
         title="Restart the service",
         button="Restart",

@@ -98,6 +98,7 @@ class ActingApp(BaseApp):
         if entry is None:
             self.say("nothing to undo", severity="warning")
         elif entry.plan.undo is not None:
+            self.clear_notifications()  # what the act had told is true no more
             self.perform(entry.plan.undo._replace(done=f"undone: {entry.plan.undo.done}"))
 
     def stop_runs(self, views: list[CadenceView]) -> None:

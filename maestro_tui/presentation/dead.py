@@ -134,7 +134,7 @@ def _tick(row: Row) -> TickView | None:
 
 
 COLUMNS: tuple[Column[Row], ...] = (
-    Column("cause", "CAUSE", 30, _what, lambda row: row.signature, grow=4, ticks=False),
+    Column("cause", "CAUSE", 30, _what, lambda row: gist(row.signature), grow=4, ticks=False),
     Column("cadence", "CADENCE", 18, _cadence,
            lambda row: row.view.tick.cadence if isinstance(row, DeadRow) else "",
            grow=1, drop=2, ticks=False),

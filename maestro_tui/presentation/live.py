@@ -65,7 +65,7 @@ def nothing_runs(snapshot: Snapshot, now: float) -> list[Text]:
         lines.append(line(("No consumer runs ticks now: ", "warn"), ("maestro-tui run", "code")))
     due = sorted((view.next_due, view.name) for view in snapshot.cadences if view.next_due)
     lines += [_due(at, name, now) for at, name in due[:4]]
-    circuits = [view for view in snapshot.cadences if view.state in ("open", "half_open")]
+    circuits = [view for view in snapshot.cadences if view.state == "open"]
     looks = [cadence_look(view, snapshot.consumer) for view in circuits]
     held = sum(look.style in ("bad", "probe") for look in looks)
     if held or snapshot.counts.dlq:

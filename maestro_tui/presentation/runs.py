@@ -118,10 +118,13 @@ def _exit(run: Run, _now: float) -> Text:
     return line(("" if code is None else str(code), "faint" if code == 0 else "bad"))
 
 
-def _reason(run: Run, _now: float) -> Text:
+def _gist_of(run: Run) -> str:
     """Without the exit code in front, which has a column."""
-    reason = (run.row.reason or "").removeprefix(f"exit {run.row.exit_code}: ")
-    return line((data(gist(reason), 200), "muted"))
+    return gist((run.row.reason or "").removeprefix(f"exit {run.row.exit_code}: "))
+
+
+def _reason(run: Run, _now: float) -> Text:
+    return line((data(_gist_of(run), 200), "muted"))
 
 
 def _model(run: Run, _now: float) -> Text:
@@ -147,7 +150,7 @@ COLUMNS: tuple[Column[Run], ...] = (
     Column("cost", "COST", 7, _cost, lambda run: run.row.usage.cost_usd, align="right", drop=3),
     Column("attempt", "TRY", 3, _attempt, lambda run: run.row.attempt, align="right", drop=4),
     Column("exit", "EXIT", 4, _exit, lambda run: run.row.exit_code or 0, align="right", drop=5),
-    Column("reason", "REASON", 14, _reason, lambda run: run.row.reason or "", grow=3, drop=2),
+    Column("reason", "REASON", 14, _reason, _gist_of, grow=3, drop=2),
     Column("tokens", "TOKENS", 7, _tokens, lambda run: tokens(run.row), align="right", drop=6),
     Column("model", "MODEL", 28, _model, lambda run: run.row.usage.model or "", drop=7),
     Column("id", "RUN", 30, _id, lambda run: run.id, drop=8),

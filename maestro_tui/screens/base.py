@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from textwrap import wrap
 from typing import ClassVar, Generic, TypeVar
 
 from rich.text import Text
@@ -23,6 +24,9 @@ from maestro_tui.widgets.table import Table
 __all__ = ["ConsoleScreen", "ListScreen", "screen_bindings"]
 
 Row = TypeVar("Row")
+
+_NARROW = 56
+"""Cells of a line that is whole on the smallest screen too."""
 
 
 class ListScreen(ConsoleScreen, Generic[Row]):
@@ -69,7 +73,7 @@ class ListScreen(ConsoleScreen, Generic[Row]):
         """What a list says that could not be read: it must not look as if there were nothing."""
         return (
             line((f"{self.NOUN} cannot be read".capitalize(), "bad.strong")),
-            line((data(why, 400), "text")),
+            *(line((part, "text")) for part in wrap(data(why, 400), _NARROW)),
             line(("ctrl+r", "key"), (" reads again, ", "muted"),
                  ("5", "key"), (" says what mends it", "muted")),
         )  # fmt: skip

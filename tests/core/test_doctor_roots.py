@@ -169,6 +169,11 @@ def open_circuit(patient: Patient) -> None:
     write_json(patient.layout.circuit_open, {"generated": iso(time.time()), "open": entry})
 
 
+def held_circuit(patient: Patient) -> None:
+    entry = {"memo": {"failures": 0, "open_until": iso(time.time() + 600)}}
+    write_json(patient.layout.circuit_open, {"generated": iso(time.time()), "open": entry})
+
+
 def damaged_circuits(patient: Patient) -> None:
     patient.layout.circuit_open.write_text('{"open": {')
 
@@ -277,6 +282,7 @@ ILLNESSES: list[tuple[Callable[[Patient], None], str, str, str, str]] = [
     (open_folder, "bus.folders", "warn", "other users may write to", "chmod go-w"),
     (stray_file, "bus.strays", "warn", "1 that a killed writer left", "doctor --fix"),
     (open_circuit, "queue.circuits", "warn", "memo: 3 failures, until", "circuit close"),
+    (held_circuit, "queue.circuits", "warn", "memo: held open, until", "circuit close"),
     (damaged_circuits, "queue.circuits", "warn", "cannot be read", "remove the file"),
     (dead_letter, "queue.dead_letters", "warn", "1 wait", "dlq retry"),
     (quarantined, "queue.quarantine", "warn", "\\x1b[2Jbad: no JSON", "correct the program"),

@@ -137,6 +137,7 @@ async def test_an_enqueue_is_undone_until_a_consumer_has_taken_it(root: Layout) 
         await pilot.press("u")
         await until(pilot, lambda: names(root.trash) == [tick_id])
         await until(pilot, lambda: said(app)[-1].startswith("undone: 1 tick taken out"))
+        await gone(pilot, "u undoes")  # what the act had told is true no more
         await until(pilot, lambda: names(root.inbox) == [])
         await pilot.press("E", "y")
         await until(pilot, lambda: len(names(root.inbox)) == 1)

@@ -481,7 +481,7 @@ async def test_a_daemon_of_another_version_is_named_and_restarting_it_asks_first
         await see(pilot, "B restarts the service")
         await pilot.press("B")
         await until(pilot, lambda: isinstance(app.screen, ConfirmOverlay))
-        await see(pilot, "1 sub-session will be ended and put back into the inbox.")
+        await see(pilot, "1 sub-session will be ended, its tick put back into the inbox.")
         await pilot.press("escape", "?")
         await see(pilot, "Restart service")
         assert said(app) == []
@@ -571,7 +571,7 @@ class NoLedger(FixedBackend):
 
     def runs(self, limit: int) -> Any:
         if not self.mended:
-            raise LedgerTrouble("ledger.db: file is not a database")
+            raise LedgerTrouble("/srv/agents/atlas/ledger.db: file is not a database (damaged)")
         return super().runs(limit)
 
 
@@ -581,7 +581,7 @@ async def test_a_list_that_cannot_be_read_says_why_until_it_can_be() -> None:
         await pilot.press("3")
         await see(pilot, "The runs cannot be read")
         app.clear_notifications()
-        await see(pilot, "ledger.db: file is not a database")
+        await see(pilot, "(damaged)")
         backend.mended = True
         await pilot.press("ctrl+r")
         await see(pilot, "weekly-strategic-memo")

@@ -262,6 +262,17 @@ def test_sorting_keeps_the_order_of_equal_rows() -> None:
     assert [row.cadence for row in found.rows] == ["c", "a", "b"]
 
 
+def test_causes_and_reasons_are_sorted_as_they_are_shown() -> None:
+    (cause,) = (one for one in dead.COLUMNS if one.key == "cause")
+    (reason,) = (one for one in runs_view.COLUMNS if one.key == "reason")
+    trace = f"exit 1: {_TRACE} | OSError: gone"
+    row = GroupRow("group x", trace, ("a", "b"), ("memo",), NOW, True, None)
+    assert cause.sort is not None and reason.sort is not None
+    assert cause.sort(row) == "exit 1: OSError: gone"
+    failed = run_of(replace(run("memo", 1, 5), reason=trace, exit_code=1))
+    assert reason.sort(failed) == "OSError: gone"
+
+
 # ---- explain and recap --------------------------------------------------------------------
 
 

@@ -25,10 +25,17 @@ def circuits(context: Context) -> Verdict:
     if not held:
         return ok("none is open")
     lines = [
-        f"{name}: {one.failures} failures, until {iso(one.open_until)}"
+        f"{name}: {_cause(one.failures)}, until {iso(one.open_until)}"
         for name, one in sorted(held.items())
     ]
     return warn("\n".join(lines), "mend the cause, then maestro-tui circuit close CADENCE")
+
+
+def _cause(failures: int) -> str:
+    """A circuit that an operator opened has no failures, and none is to be looked for."""
+    if not failures:
+        return "held open"
+    return f"{failures} failure{'' if failures == 1 else 's'}"
 
 
 def dead_letters(context: Context) -> Verdict:
