@@ -64,8 +64,12 @@ def last_words(snapshot: Snapshot | None, *, here: bool, demo: bool = False) -> 
         return f"{gone}{wait} `maestro-tui run` starts it without a console."
     if snapshot is not None and snapshot.consumer.word == "live":
         view = snapshot.consumer
+        if view.pid is None:
+            return "The agent goes on: other hosts of its fleet keep running cadences."
         mode = data(view.mode or "consumer", 20)
         return f"The agent goes on: {mode} {view.pid} keeps running cadences."
+    if snapshot is not None and snapshot.fleet is not None and snapshot.fleet.away is not None:
+        return "The server of the fleet is away: whether a host goes on is not known."
     return f"No consumer is running: no cadence runs now.{wait}"
 
 

@@ -222,8 +222,9 @@ class Status(Struct):
     at: Time
     consumer: ConsumerState
     emergency_stop: Marker | None
-    counts: CountsView
-    cost_today_usd: float
+    counts: CountsView | None
+    cost_today_usd: float | None
+    error: str | None
     running: list[Running]
     cadences: list[Cadence]
     problems: list[str]
@@ -268,6 +269,7 @@ class Cadences(Struct):
     """`cadences --json`."""
 
     schema_version: Version
+    error: str | None
     cadences: list[Cadence]
 
 
@@ -341,10 +343,11 @@ class Explain(Struct):
     schema_version: Version
     cadence: str
     known: bool
-    running: bool
-    waiting: Count
+    running: bool | None
+    waiting: Count | None
     obstacles: list[Obstacle]
     settled: bool
+    error: str | None
 
 
 class Doctor(Struct):

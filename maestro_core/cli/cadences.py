@@ -25,13 +25,24 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     printer = printer_for(layout)
     snapshot = reader_of(layout, whole=True).read()
     if arguments.json:
-        printer.document({"cadences": [documents.cadence(view) for view in snapshot.cadences]})
-        return 0
-    printer.table(*rows(snapshot))
+        printer.document(documents.cadences(snapshot))
+        return told(snapshot, printer)
+    if snapshot.unknown is None:
+        printer.table(*rows(snapshot))
     if not snapshot.cadences:
         printer.note("no cadence is known here: none in config/cadences.toml, no prompt, no tick")
     note_problems(printer, snapshot)
-    return 0
+    return told(snapshot)
+
+
+def told(snapshot: Snapshot, printer: Printer | None = None) -> int:
+    """The exit code of a reading command: 1 when nothing could be read of the bus. The reason
+    goes to stderr, if a printer is given."""
+    if snapshot.unknown is None:
+        return 0
+    if printer is not None:
+        note_problems(printer, snapshot)
+    return 1
 
 
 def note_problems(printer: Printer, snapshot: Snapshot) -> None:

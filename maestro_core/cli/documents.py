@@ -28,18 +28,28 @@ _TIMES = ("started_at", "beat_at", "next_allowed_at", "open_until", "next_due", 
 
 
 def status(snapshot: Snapshot) -> dict[str, Any]:
+    """`error` says why nothing is known of the bus; what is not known is null then, or empty."""
+    known = snapshot.unknown is None
     return {
         "root": snapshot.root,
         "agent": snapshot.agent,
         "at": iso_or_none(snapshot.at),
         "consumer": consumer(snapshot.consumer, snapshot.at),
         "emergency_stop": marker(snapshot.emergency_stop),
-        "counts": to_builtins(snapshot.counts),
-        "cost_today_usd": round(snapshot.cost_today, 6),
+        "counts": to_builtins(snapshot.counts) if known else None,
+        "cost_today_usd": round(snapshot.cost_today, 6) if known else None,
         "running": to_builtins(snapshot.running),
-        "cadences": [cadence(view) for view in snapshot.cadences],
+        **cadences(snapshot),
         "problems": list(snapshot.problems),
         "fleet": None if snapshot.fleet is None else fleet(snapshot.fleet, snapshot.at),
+    }
+
+
+def cadences(snapshot: Snapshot) -> dict[str, Any]:
+    known = snapshot.unknown is None
+    return {
+        "error": snapshot.unknown,
+        "cadences": [cadence(view) for view in snapshot.cadences] if known else [],
     }
 
 
@@ -114,8 +124,9 @@ def dead_group(group: DeadGroup) -> dict[str, Any]:
     }
 
 
-def explanation(found: Explanation, reader: SnapshotReader) -> dict[str, Any]:
-    plain: dict[str, Any] = to_builtins(found)
+def explanation(found: Explanation, reader: SnapshotReader, unknown: str | None) -> dict[str, Any]:
+    """`unknown`: why nothing is known of the bus."""
+    plain: dict[str, Any] = to_builtins(found) | {"error": unknown}
     plain["obstacles"] = [_with_iso(one) for one in plain["obstacles"]]
     return plain | {"settled": reader.settled}
 

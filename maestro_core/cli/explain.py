@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from maestro_core.cli import documents
-from maestro_core.cli.cadences import note_problems
+from maestro_core.cli.cadences import note_problems, told
 from maestro_core.cli.main import Context
 from maestro_core.cli.output import Printer, printer_for
 from maestro_core.cli.words import age, clock_time, plural, until
@@ -26,20 +26,24 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     found = reader.explain(arguments.cadence)
     printer = printer_for(layout)
     if arguments.json:
-        printer.document(documents.explanation(found, reader))
-        return 0
-    if not found.known:
+        printer.document(documents.explanation(found, reader, snapshot.unknown))
+        return told(snapshot, printer)
+    if not found.known and snapshot.unknown is None:
         raise Refused(
             f"no cadence {arguments.cadence!r} is known here", "see: maestro-tui cadences"
         )
     _print(printer, found, snapshot.at)
     note_problems(printer, snapshot)
-    return 0
+    return told(snapshot)
+
+
+_STATES = {True: "is running", False: "is not running", None: "may be running or not"}
 
 
 def _print(printer: Printer, found: Explanation, now: float) -> None:
-    state = "is running" if found.running else "is not running"
-    printer.line(f"{found.cadence} {state}; {plural(found.waiting, 'tick')} waiting")
+    state = _STATES[found.running]
+    waiting = "" if found.waiting is None else f"; {plural(found.waiting, 'tick')} waiting"
+    printer.line(f"{found.cadence} {state}{waiting}")
     if not found.obstacles:
         printer.line("  nothing is in its way: it starts with the consumer's next pass")
     for number, one in enumerate(found.obstacles, 1):

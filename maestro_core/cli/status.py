@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from maestro_core.cli import documents
 from maestro_core.cli.agents import several
-from maestro_core.cli.cadences import note_problems
+from maestro_core.cli.cadences import note_problems, told
 from maestro_core.cli.cadences import rows as cadence_rows
 from maestro_core.cli.main import Context
 from maestro_core.cli.output import printer_for
@@ -46,16 +46,16 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     snapshot = _read(reader)
     if arguments.json:
         printer.document(documents.status(snapshot) | {"settled": reader.settled})
-        return 0
+        return told(snapshot, printer)
     for line in _lines(snapshot):
         printer.line(line)
-    if snapshot.cadences and not _in_the_dark(snapshot):
+    if snapshot.cadences and snapshot.unknown is None:
         printer.line()
         printer.table(*cadence_rows(snapshot))
-    note_problems(printer, snapshot)
     if not reader.settled:
         printer.note("note: too many ticks to count each under its cadence; see: cadences")
-    return 0
+    note_problems(printer, snapshot)
+    return told(snapshot)
 
 
 def _read(reader: SnapshotReader) -> Snapshot:
@@ -65,12 +65,6 @@ def _read(reader: SnapshotReader) -> Snapshot:
     while not reader.settled and time.monotonic() < end:
         snapshot = reader.read(frozenset())
     return snapshot
-
-
-def _in_the_dark(snapshot: Snapshot) -> bool:
-    """Whether the server of the fleet was never heard: then no count is true, not even 0."""
-    fleet = snapshot.fleet
-    return fleet is not None and fleet.away is not None and fleet.seen_at is None
 
 
 def _lines(snapshot: Snapshot) -> Iterator[str]:
@@ -84,7 +78,7 @@ def _lines(snapshot: Snapshot) -> Iterator[str]:
         yield f"TROUBLE    {snapshot.consumer.trouble}"
     if snapshot.fleet is not None:
         yield from _fleet_lines(snapshot.fleet, now)
-    if not _in_the_dark(snapshot):
+    if snapshot.unknown is None:
         yield from _state_lines(snapshot, now)
 
 

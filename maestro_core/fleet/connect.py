@@ -7,6 +7,7 @@ moment ago: it raises BusError at once until the back-off is over.
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
@@ -56,6 +57,8 @@ _REFUSALS = (
 )
 """What libpq says of a server that is there and does not let us in, and what helps. It has no
 code for it; in another language than English the general words stand."""
+
+_TO_WHERE = re.compile(r"^(connection failed: )?connection to server .{,400}? failed: ")
 
 
 class Target(Struct, frozen=True):
@@ -226,9 +229,10 @@ class Link:
         return connection
 
     def words(self, error: psycopg.Error) -> str:
-        """The first line of what the server or libpq says, without any password."""
+        """The first line of what the server or libpq says, without any password, and without
+        the address, which stands beside it wherever it is shown."""
         text = (error.diag.message_primary or str(error)).strip().split("\n")[0]
-        return self._masked(text)
+        return self._masked(_TO_WHERE.sub("", text))
 
     def _masked(self, text: str) -> str:
         password = self.target._parts.get("password")

@@ -35,9 +35,11 @@ def families(snapshot: Snapshot) -> Iterator[Metric]:
     yield _labelled("maestro", "Agent and installed version", {
         "agent": visible(snapshot.agent, 200), "version": __version__,
     })  # fmt: skip
-    yield from _consumer(snapshot.consumer, snapshot.at)
-    yield from _bus(snapshot)
-    yield from _cadences(snapshot.cadences)
+    if snapshot.unknown is None:  # else no number is true, not even 0
+        yield from _consumer(snapshot.consumer, snapshot.at)
+        yield from _bus(snapshot)
+        yield from _cadences(snapshot.cadences)
+    yield _gauge("problems", "Files that could not be read", len(snapshot.problems))
 
 
 def _gauge(name: str, says: str, value: float) -> GaugeMetricFamily:
@@ -83,7 +85,6 @@ def _bus(snapshot: Snapshot) -> Iterator[Metric]:
     yield _gauge("open_circuits", "Cadences with an open circuit", snapshot.counts.open_circuits)
     yield _gauge("running", "Runs that are going on", len(snapshot.running))
     yield _gauge("cost_today_usd", "Cost of today's runs (UTC) in USD", snapshot.cost_today)
-    yield _gauge("problems", "Files that could not be read", len(snapshot.problems))
 
 
 def _cadences(views: tuple[CadenceView, ...]) -> Iterator[Metric]:

@@ -34,7 +34,7 @@ class Held(Struct, frozen=True):
     """A cadence that is kept from running."""
 
     cadence: str
-    state: CadenceWord
+    state: CadenceWord | Literal["unknown"]
     until: float | None
     reason: str | None
 

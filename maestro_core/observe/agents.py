@@ -50,7 +50,11 @@ class AgentReader:
         problem = root_problem(self.layout)
         try:
             if problem is None:
-                self.snapshot = self._look(whole=whole)
+                snapshot = self._look(whole=whole)
+                if (problem := snapshot.unknown) is None:
+                    self.snapshot = snapshot
+                else:
+                    return broken(self.layout, now, problem)
         except (OSError, MaestroError, ValueError) as error:
             problem = str(error)
         if self.snapshot is None or self._reader is None:

@@ -46,8 +46,9 @@ class Explanation(Struct, frozen=True):
 
     cadence: str
     known: bool
-    running: bool
-    waiting: int
+    running: bool | None
+    """None = nothing is known of the bus; so `waiting`."""
+    waiting: int | None
     obstacles: tuple[Obstacle, ...]
 
 
@@ -57,6 +58,8 @@ def explain(snapshot: Snapshot, cadence: str) -> Explanation:
     known = view is not None
     view = view or CadenceView(name=cadence, mode="unregistered", prompt_exists=False)
     fleet = snapshot.fleet
+    if fleet is not None and fleet.unknown is not None:
+        return Explanation(cadence, known, None, None, tuple(_of_fleet(snapshot, fleet)))
     obstacles = (
         *(_of_all(snapshot) if fleet is None else _of_fleet(snapshot, fleet)),
         *_of_operators(view),
@@ -92,7 +95,8 @@ def _of_stop(snapshot: Snapshot) -> Iterator[Obstacle]:
 def _of_fleet(snapshot: Snapshot, fleet: FleetView) -> Iterator[Obstacle]:
     """What stops every cadence of a fleet; on whose hosts one can run comes later."""
     if fleet.away is not None:
-        says = f"it is not known: what follows is old. {fleet.away}"
+        old = "" if fleet.unknown else ": what follows is old"
+        says = f"it is not known{old}. {fleet.away}"
         yield Obstacle("no_server", says, "reach_server", "maestro-tui doctor bus.server")
     yield from _of_stop(snapshot)
     if not any(one.word == "live" for one in fleet.hosts) and fleet.away is None:

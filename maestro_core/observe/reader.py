@@ -171,13 +171,14 @@ class SnapshotReader:
     ) -> CadenceView:
         parts = self._parts
         note, hosts = self._note(name, now, policy, consumer), parts.announced.get(name, ())
-        configured = parts.settings.cadences.get(name)
+        configured, fleet = parts.settings.cadences.get(name), parts.fleet()
+        unknown = fleet.unknown if fleet is not None else None
         runs = parts.recent.get(name, _NO_RUNS)
         schedule = configured.schedule if configured else None
         return CadenceView(
             name=name,
             mode=self._mode(name),
-            state=note.state,
+            state=note.state if unknown is None else "unknown",
             failures=note.failures,
             threshold=policy.threshold,
             max_attempts=parts.settings.consumer.max_attempts,

@@ -58,7 +58,8 @@ class CadenceView(Struct, frozen=True, kw_only=True):
     name: str
     mode: str
     """inline | guarded | escalate | unregistered | elsewhere (of a fleet: other hosts, if any)"""
-    state: CadenceWord = "closed"
+    state: CadenceWord | Literal["unknown"] = "closed"
+    """"unknown" while nothing is known of the bus, see Snapshot.unknown."""
     failures: int = 0
     threshold: int = 3
     max_attempts: int = 2
@@ -129,6 +130,11 @@ class FleetView(Struct, frozen=True, kw_only=True):
     stopped_here: MarkerView | None = None
     """An emergency stop for this host alone, by the file of its agent root."""
 
+    @property
+    def unknown(self) -> str | None:
+        """Why nothing is known, when the server was never heard."""
+        return self.away if self.seen_at is None else None
+
     def able(self, cadence: str) -> tuple[HostView, ...]:
         """The hosts that can run that cadence, whatever they are like now."""
         return tuple(one for one in self.hosts if cadence in one.cadences)
@@ -165,3 +171,8 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     """What could not be read, one line each."""
     fleet: FleetView | None = None
     """None = the bus is this root's own folders."""
+
+    @property
+    def unknown(self) -> str | None:
+        """Why nothing is known of the bus: then no count is true, not even 0."""
+        return self.fleet.unknown if self.fleet is not None else None

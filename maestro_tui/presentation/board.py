@@ -51,6 +51,8 @@ def _time(row: Cadence, now: float, width: int) -> Text:
 
 def _failures(row: Cadence, _now: float) -> Text:
     view = row.view
+    if view.state == "unknown":
+        return line(("?", "faint"))
     style = "bad" if view.failures >= view.threshold else "warn" if view.failures else "faint"
     return line((f"{view.failures}/{view.threshold}", style))
 
@@ -60,7 +62,9 @@ def _attempt(row: Cadence, _now: float) -> Text:
     return line((f"{running.attempt}/{row.view.max_attempts}" if running else "", "text"))
 
 
-def _number(count: int, style: str) -> Text:
+def _number(row: Cadence, count: int, style: str) -> Text:
+    if row.view.state == "unknown":
+        return line(("?", "faint"))
     return line((narrow(count) if count else "·", style if count else "faint"))
 
 
@@ -68,7 +72,7 @@ def _last(row: Cadence, now: float, width: int) -> Text:
     """Glyph and age, and the word where there is room."""
     last = last_run(row.view)
     if last is None:
-        return line(("·", "faint"))
+        return line(("?" if row.view.state == "unknown" else "·", "faint"))
     look = outcome_look(last.outcome)
     ended = times.moment(last.ended_at)
     age = line(
@@ -98,9 +102,9 @@ COLUMNS: tuple[Column[Cadence], ...] = (
     Column("time", "TIME", 22, lambda row, now: _time(row, now, 22), grow=4, drop=1, fill=_time),
     Column("failures", "FAIL", 5, _failures, lambda row: -row.view.failures, drop=4, ticks=False),
     Column("attempt", "TRY", 3, _attempt, drop=7, ticks=False),
-    Column("waiting", "WAIT", 4, lambda row, _now: _number(row.view.waiting, "text"),
+    Column("waiting", "WAIT", 4, lambda row, _now: _number(row, row.view.waiting, "text"),
            lambda row: -row.view.waiting, drop=2, align="right", ticks=False),
-    Column("dead", "DEAD", 4, lambda row, _now: _number(row.view.dead, "bad"),
+    Column("dead", "DEAD", 4, lambda row, _now: _number(row, row.view.dead, "bad"),
            lambda row: -row.view.dead, drop=6, align="right", ticks=False),
     Column("last", "LAST", 7, lambda row, now: _last(row, now, 7),
            lambda row: -_last_at(row), grow=1, drop=3, fill=_last),

@@ -52,6 +52,8 @@ def countdown(
     """
     if view.running is not None:
         return _run_time(view, view.running, now)
+    if view.state == "unknown":
+        return Countdown(None, "muted", data(view.schedule, 40) if view.schedule else "")
     if view.state == "paused":
         return Countdown(None, "hold", _paused(view, now))
     if view.state == "half_open":
@@ -136,7 +138,7 @@ def last_outcome(view: CadenceView, now: float) -> Text:
     """`✓ ok 4m ago`; a cadence without runs says so."""
     row = last_run(view)
     if row is None:
-        return line(("no runs yet", "faint"))
+        return line(("runs not known" if view.state == "unknown" else "no runs yet", "faint"))
     look = outcome_look(row.outcome)
     age = times.ago(times.moment(row.ended_at), now)
     return line((f"{look.glyph} {data(look.word, 14)}", look.style), (f" {age}", "muted"))
@@ -224,6 +226,7 @@ def details(
 ) -> list[Text]:
     """Everything known of a cadence, its last runs included."""
     look, when = cadence_look(view, consumer), countdown(view, consumer, now, waits)
+    known = view.state != "unknown"
     out = [
         line(
             (data(view.name, 128), "title"),
@@ -237,10 +240,11 @@ def details(
             ("runs on", view.running.host if view.running else None),
             ("hosts", ", ".join(view.hosts) or None),
             ("schedule", view.schedule),
-            ("failures", f"{view.failures} in a row; {view.threshold} open the circuit"),
+            ("failures", f"{view.failures if known else '?'} in a row;"
+                         f" {view.threshold} open the circuit"),
             ("attempts", f"at most {view.max_attempts} a tick"),
-            ("waiting", f"{view.waiting:,}"),
-            ("dead letters", f"{view.dead:,}"),
+            ("waiting", f"{view.waiting:,}" if known else "not known"),
+            ("dead letters", f"{view.dead:,}" if known else "not known"),
             ("prompt", "there" if view.prompt_exists else "missing"),
             ("usual", times.short(view.usual_seconds) if view.usual_seconds else None),
         ),

@@ -59,8 +59,9 @@ def explain_lines(found: Explanation, now: float, *, changes: bool = True) -> li
     out = [_verdict(found), line("")]
     for number, obstacle in enumerate(found.obstacles, 1):
         out += _obstacle(number, obstacle, now, changes)
-    waiting = plural(found.waiting, "tick waits", "ticks wait")
-    out.append(line((f"{waiting if found.waiting else 'no tick waits'} for it", "muted")))
+    if found.waiting is not None:
+        waiting = plural(found.waiting, "tick waits", "ticks wait")
+        out.append(line((f"{waiting if found.waiting else 'no tick waits'} for it", "muted")))
     return out
 
 

@@ -29,7 +29,7 @@ _TOLD: tuple[HostWord, ...] = ("stale", "gone")
 def fleet_words(fleet: FleetView, own: bool, now: float) -> Text:
     """`● fleet 5 hosts 2 stale`, `◌ STALE 25s fleet 5 hosts`; `own`: one of them is here."""
     counted = Counter(one.word for one in fleet.hosts)
-    hosts = plural(len(fleet.hosts), "host")
+    hosts = plural(len(fleet.hosts), "host") if fleet.unknown is None else "not heard yet"
     if fleet.away is not None:
         age = f" {times.short(now - fleet.seen_at)}" if fleet.seen_at else ""
         return line((f"◌ STALE{age}", "warn.strong"), (f" fleet {hosts}", "muted"))
@@ -44,15 +44,12 @@ def fleet_words(fleet: FleetView, own: bool, now: float) -> Text:
 
 
 def away_banner(fleet: FleetView, now: float) -> Text | None:
-    """What is shown is old, since when, and why."""
+    """What is shown is old, since when, and why; short, so that the reason is not what is cut."""
     if fleet.away is None:
         return None
-    seen = (
-        f"as of {times.face(fleet.seen_at, now)}, {times.ago(fleet.seen_at, now)}"
-        if fleet.seen_at
-        else "nothing is known yet"
-    )
-    return line((f" ◌ STALE: {seen} · {data(fleet.away, 300)} ", "banner.warn"))
+    seen = f"as of {times.face(fleet.seen_at, now)}" if fleet.seen_at else "nothing is known"
+    why = fleet.away.replace(f"the bus at {fleet.server}", "the server")
+    return line((f" ◌ STALE: {seen} · {data(why, 300)} ", "banner.warn"))
 
 
 def fleet_banners(fleet: FleetView, now: float) -> list[Text | None]:

@@ -52,6 +52,7 @@ def nothing_runs(snapshot: Snapshot, now: float) -> list[Text]:
     """What is next, and what waits for a person."""
     silent = snapshot.consumer.word == "stale"
     says = "Nothing was running at the last beat." if silent else "Nothing is running."
+    says = says if snapshot.unknown is None else "What runs is not known."
     lines = [line((says, "title")), line("")]
     if snapshot.emergency_stop is not None:
         lines.append(_hint("The emergency stop is engaged.", "bad", "ctrl+x ctrl+x", "lifts it"))

@@ -104,7 +104,9 @@ def _waiting(snapshot: Snapshot) -> list[Text]:
                 (" lifts it", "muted"),
             )
         )
-    if snapshot.consumer.word != "live":
+    if snapshot.fleet is not None and snapshot.fleet.away is not None:
+        out.append(line(("◌ the server of the fleet is away ", "warn"), ("5", "key")))
+    elif snapshot.consumer.word != "live":
         out.append(line(("○ no consumer is at work ", "warn"), ("maestro-tui run", "code")))
     held = [view for view in snapshot.cadences if view.state in ("open", "half_open", "paused")]
     for view in held[:6]:

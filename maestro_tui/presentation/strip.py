@@ -63,6 +63,9 @@ def count_chunks(snapshot: Snapshot) -> list[tuple[int, Text]]:
     """The counts with their drop order; zeros go first when room is short."""
     chunks = []
     for order, field, word, style in COUNTS:
+        if snapshot.unknown is not None:
+            chunks.append((order, line(("?", "warn"), (f" {word}", "muted"))))
+            continue
         count: int = getattr(snapshot.counts, field)
         shown = line(
             (f"{count:,}", style if count else "faint"), (f" {word}", "muted" if count else "faint")
@@ -71,13 +74,17 @@ def count_chunks(snapshot: Snapshot) -> list[tuple[int, Text]]:
     return chunks
 
 
+def _cost(snapshot: Snapshot) -> str:
+    return money(snapshot.cost_today) if snapshot.unknown is None else "?"
+
+
 def first_line(snapshot: Snapshot, here: Here, now: float, width: int) -> Text:
     """Agent, consumer, counts, cost of the day, time of day."""
     agent = (0, line((" ◆ ", "accent"), (data(snapshot.agent, 40), "title")))
     consumer = (1, consumer_words(snapshot, here, now, width >= 100))
     right = [
         *count_chunks(snapshot),
-        (5, line((f"{money(snapshot.cost_today)}", "text"), (" today", "muted"))),
+        (5, line((_cost(snapshot), "text"), (" today", "muted"))),
         (9, line((times.face(now, now), "muted"))),
     ]
     left = choose([agent, consumer], width)

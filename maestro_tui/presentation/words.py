@@ -25,7 +25,10 @@ WAITING = Look("◦", "waiting", "text")
 NO_PROMPT = Look("△", "no prompt", "warn")
 NO_HOST = Look("△", "no host", "warn")
 
+UNKNOWN = Look("?", "not known", "warn")
+
 STATES: dict[str, Look] = {
+    "unknown": UNKNOWN,
     "closed": IDLE,
     "backoff": Look("◔", "back-off", "warn"),
     "open": Look("■", "OPEN", "bad"),

@@ -70,9 +70,24 @@ def test_the_doctor_looks_at_the_server(fleet: Fleet, desk: Mini) -> None:
 def test_a_status_without_the_server_counts_nothing(desk: Mini) -> None:
     desk.cadence("memo")
     desk.env["MAESTRO_BUS"] = "postgresql://127.0.0.1:1/none"
-    said = desk.cli("status")
-    assert "STALE      nothing is known" in said
-    assert not any(word in said for word in ("waiting", "0 hosts", "closed", "cost today"))
+    status = desk.attempt("status")
+    assert (status.returncode, "cannot be reached" in status.stderr) == (1, True)
+    assert "STALE      nothing is known" in status.stdout
+    counted = ("waiting", "0 hosts", "closed", "cost today")
+    assert not any(word in status.stdout for word in counted)
+
+
+@pytest.mark.parametrize("words", [("status",), ("cadences",), ("explain", "memo")])
+def test_a_document_without_the_server_says_in_error_that_nothing_is_known(
+    desk: Mini, words: tuple[str, ...]
+) -> None:
+    desk.cadence("memo")
+    desk.env["MAESTRO_BUS"] = "postgresql://127.0.0.1:1/none"
+    done = desk.attempt(*words, "--json")
+    told = json.loads(done.stdout)
+    assert (done.returncode, "cannot be reached" in told["error"]) == (1, True)
+    empty = ("counts", "cost_today_usd", "cadences", "running", "waiting")
+    assert not any(told.get(name) for name in empty)
 
 
 def test_acts_need_no_consumer(fleet: Fleet, desk: Mini) -> None:
