@@ -79,7 +79,8 @@ class CostsScreen(ListScreen[Sum]):
     def empty(self) -> Sequence[Text]:
         if not self.loaded:
             return (line(("reading the ledger …", "muted")),)
+        span = "a longer" if self._span < len(SPANS) - 1 else "the shortest"
         return (
             line(("No run has ended in this time", "title")),
-            line(("f", "key"), (" shows a longer time", "muted")),
+            line(("f", "key"), (f" shows {span} time", "muted")),
         )

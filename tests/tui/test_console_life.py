@@ -612,3 +612,18 @@ async def test_a_read_only_console_offers_no_key_that_would_do_nothing() -> None
         await pilot.press("escape", "2")
         await see(pilot, "writes a note")
         assert "retries all" not in shown(app)
+
+
+class NoCosts(FixedBackend):
+    """Nothing has run yet."""
+
+    def costs(self, since: str) -> Any:
+        return []
+
+
+async def test_an_empty_cost_screen_says_what_f_does_at_every_span() -> None:
+    async with console(NoCosts()) as (_app, pilot):
+        await pilot.press("6")
+        await see(pilot, "f shows a longer time")
+        await pilot.press("f", "f")
+        await see(pilot, "f shows the shortest time")
