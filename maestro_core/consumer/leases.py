@@ -42,7 +42,7 @@ class Leases:
         """Token -> when it was certainly ours, in steady seconds."""
 
     def keep(self) -> None:
-        """Renew them. What is lost is ended as at a shutdown, and never settled."""
+        """Renew them. What is lost is ended, and never settled."""
         ours = {flight.claim.token: flight for flight in self._flights if not flight.lost}
         claims = [flight.claim for flight in ours.values()]
         now = self._ports.clock.steady()
@@ -102,7 +102,7 @@ class Leases:
 
     def _end(self, flight: Flight, *, at_once: bool = False) -> None:
         if flight.work is not None:
-            flight.work.stop("shutdown", at_once=at_once)
+            flight.work.stop("lease", at_once=at_once)
             return
-        flight.stop_guard("shutdown")
-        flight.result = flight.result or RunResult(outcome="shutdown", exit_code=-1)
+        flight.stop_guard("lease")
+        flight.result = flight.result or RunResult(outcome="lease", exit_code=-1)

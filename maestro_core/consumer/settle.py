@@ -23,7 +23,7 @@ from maestro_core.models import Claim, Failure, Hold, RunResult, Stats, Tick
 from maestro_core.session.failures import FailurePolicy, policy_for
 from maestro_core.settings import ConsumerSettings
 
-GIVEN_BACK = ("shutdown", "emergency_stop")
+GIVEN_BACK = ("shutdown", "emergency_stop", "lease")
 """Outcomes that are not the tick's doing: it goes back as if it had not been claimed."""
 
 TRUSTED_HOLDS = 3

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from maestro_core.fleet_view.times import Ahead, shifted
 from maestro_core.layout import NAME
-from maestro_core.models import HoldBeat, Running
+from maestro_core.models import HoldBeat, Running, RunRow
 from maestro_core.observe.beat import STALE_AFTER, Beating, CadenceNote, read_beat
 from maestro_core.observe.documents import Document
 from maestro_core.observe.snapshot import HostView, HostWord
@@ -66,6 +66,15 @@ class HostBook:
         """What to add to a time of that host to have it on this machine's clock."""
         known = self._ahead.get(host)
         return -server_ahead - (known.seconds if known is not None else 0.0)
+
+    def moved(self, row: RunRow, server_ahead: float) -> RunRow:
+        """A run that its host told of, its times on this machine's clock."""
+        shift = self.shift_of(row.host or "", server_ahead)
+        if not shift:
+            return row
+        return replace(
+            row, started_at=shifted(row.started_at, shift), ended_at=shifted(row.ended_at, shift)
+        )
 
     def _seen(self, row: Mapping[str, Any], server_ahead: float) -> Seen:
         host = str(row["host"])[:255]

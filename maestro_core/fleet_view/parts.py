@@ -22,7 +22,7 @@ from maestro_core.fleet.connect import Link
 from maestro_core.fleet_view import queries
 from maestro_core.fleet_view.gates import GateView, read_gates
 from maestro_core.fleet_view.hosts import HostBook, Seen, announced, budgets
-from maestro_core.fleet_view.times import Ahead, shifted
+from maestro_core.fleet_view.times import Ahead
 from maestro_core.layout import Layout
 from maestro_core.models import Running, RunRow
 from maestro_core.observe.beat import CadenceNote
@@ -214,19 +214,10 @@ class FleetParts:
         self.cost_today = queries.cost_today(self._link)
 
     def _runs(self, name: str, rows: list[RunRow]) -> CadenceRuns:
-        moved = tuple(self._moved(row) for row in rows)
+        moved = tuple(self._book.moved(row, self._ahead.seconds) for row in rows)
         times = [row.duration for row in rows if row.outcome == "ok" and row.duration is not None]
         runs = CadenceRuns(moved, median(times) if times else None)
         return keep(self.recent.get(name, runs), runs)
-
-    def _moved(self, row: RunRow) -> RunRow:
-        """Its times on this machine's clock."""
-        shift = self._book.shift_of(row.host or "", self._ahead.seconds)
-        if not shift:
-            return row
-        return replace(
-            row, started_at=shifted(row.started_at, shift), ended_at=shifted(row.ended_at, shift)
-        )
 
     # ---- what was read ----------------------------------------------------------------------
 

@@ -15,8 +15,6 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, TypeVar
 
-from msgspec.structs import replace
-
 from maestro_core.clock import Clock, iso
 from maestro_core.errors import BusAway
 from maestro_core.fleet import audit, letters, rows, schema
@@ -24,7 +22,7 @@ from maestro_core.fleet.connect import Link
 from maestro_core.fleet_view import history, queries
 from maestro_core.fleet_view.hosts import HostBook
 from maestro_core.fleet_view.shelf import Shelf
-from maestro_core.fleet_view.times import Ahead, shifted
+from maestro_core.fleet_view.times import Ahead
 from maestro_core.journal import Entry, JournalPage, backwards, filtered
 from maestro_core.layout import Layout
 from maestro_core.models import Running, RunRow, TickView
@@ -118,13 +116,7 @@ class FleetReads:
         return self._ask(found)
 
     def _moved(self, row: RunRow) -> RunRow:
-        """Its times on this machine's clock."""
-        shift = self._book.shift_of(row.host or "", self._ahead.seconds)
-        if not shift:
-            return row
-        return replace(
-            row, started_at=shifted(row.started_at, shift), ended_at=shifted(row.ended_at, shift)
-        )
+        return self._book.moved(row, self._ahead.seconds)
 
     def costs(self, by: Sequence[CostKey], since: str) -> list[CostRow]:
         return self._ask(lambda: history.costs(self._link, by, since))

@@ -9,7 +9,8 @@ from msgspec import Struct
 
 from maestro_core.models import Running, RunResult, Tick
 
-StopKind = Literal["cancelled", "shutdown", "emergency_stop"]
+StopKind = Literal["cancelled", "shutdown", "emergency_stop", "lease"]
+"""`lease`: nobody confirmed for too long that its tick is still ours."""
 
 
 class RunSpec(Struct, frozen=True, kw_only=True):

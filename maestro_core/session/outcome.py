@@ -95,7 +95,7 @@ def conclude(ending: Ending, transcript: Transcript, tails: Tails, now: float) -
     """The verdict on a run that is gone. `now`: wall epoch seconds."""
     cause = ending.cause
     if cause == "cancelled" or (
-        cause in ("shutdown", "emergency_stop") and _final(ending, transcript) is None
+        cause in ("shutdown", "emergency_stop", "lease") and _final(ending, transcript) is None
     ):
         return Verdict(cause, None, _reason(ending, transcript, tails, cause))
     found = _failure_class(ending, transcript, tails)

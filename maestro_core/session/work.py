@@ -103,7 +103,7 @@ class SubSession:
         if self._result is None:
             self._output.read(self._around.clock.wall())
             if self._child.lapsed:
-                self._end("shutdown", self._around.clock.awake())
+                self._end("lease", self._around.clock.awake())
             self._advance(self._around.clock.awake())
         return self._result
 

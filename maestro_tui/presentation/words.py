@@ -51,6 +51,7 @@ OUTCOMES: dict[str, Look] = {
     "cancelled": Look("⊘", "cancelled", "hold"),
     "shutdown": Look("↩", "put back", "muted"),
     "emergency_stop": Look("↩", "stopped", "muted"),
+    "lease": Look("↩", "lease over", "warn"),
     "orphaned": Look("↩", "orphaned", "warn"),
     "quota": Look("◷", "quota", "hold"),
     "overload": Look("◷", "overload", "hold"),

@@ -47,7 +47,7 @@ CASES: dict[tuple[str, str], list[Case]] = {
     ("no events", "another code"): [((), {"exit_code": 1}, "failed")],
     ("any, while it was at work", "ended by us"): [
         (HELLO, {"exit_code": 143, "cause": cause, "interrupted": True}, cause)
-        for cause in ("timeout", "cancelled", "shutdown", "emergency_stop", "auth")
+        for cause in ("timeout", "cancelled", "shutdown", "emergency_stop", "lease", "auth")
     ],
 }  # fmt: skip
 

@@ -66,12 +66,12 @@ def test_a_silent_bus_ends_what_runs_before_the_lease_is_over(
     with one.daemon():
         wait_until(lambda: one.beat().get("running"), PATIENCE, "a run")
         running.stop(signal.SIGQUIT)
-        wait_until(lambda: one.runs("memo") == ["shutdown"], PATIENCE, "the run to be ended")
+        wait_until(lambda: one.runs("memo") == ["lease"], PATIENCE, "the run to be ended")
         wait_until(lambda: not one.beat()["running"], PATIENCE, "the heartbeat to say so")
         one.cadence("memo", "ok", seconds=0)
         running.start()
         wait_until(lambda: fleet.settled("a"), PATIENCE, "the tick to run again")
-    assert one.runs("memo") == ["shutdown", "ok"]
+    assert one.runs("memo") == ["lease", "ok"]
 
 
 def test_the_tick_of_a_killed_consumer_runs_elsewhere_after_its_lease(fleet: Fleet) -> None:
@@ -116,7 +116,7 @@ def test_a_frozen_consumer_is_fenced_when_it_thaws(fleet: Fleet) -> None:
                 wait_until(lambda: fleet.settled("a"), PATIENCE, "it to run elsewhere")
         finally:
             process.send_signal(signal.SIGCONT)
-        wait_until(lambda: one.runs("memo") == ["shutdown"], PATIENCE, "its run to be ended")
+        wait_until(lambda: one.runs("memo") == ["lease"], PATIENCE, "its run to be ended")
     assert [host for host, _, _ in fleet.runs()].count("two") == 1
     assert fleet.counts() == (0, 0, 0)
 
