@@ -53,6 +53,8 @@ class JournalPage(Struct, frozen=True):
 
     entries: list[Entry]
     broken: int
+    missing: str | None = None
+    """Of a fleet: why what was done on other hosts is not among them."""
 
 
 def read_page(

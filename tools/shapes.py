@@ -306,6 +306,7 @@ class Journal(Struct):
     schema_version: Version
     entries: list[JournalLine]
     broken_lines: Count
+    missing: str | None
 
 
 class CostSum(Struct):

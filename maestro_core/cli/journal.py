@@ -36,12 +36,16 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     reads = reads_of(layout)
     page = _page(reads, arguments, arguments.limit)
     if arguments.json:
-        printer.document({"entries": page.entries, "broken_lines": page.broken})
+        printer.document(
+            {"entries": page.entries, "broken_lines": page.broken, "missing": page.missing}
+        )
         return 0
     for entry in page.entries:
         printer.line(_line(entry))
     if not page.entries and not arguments.follow:
         printer.note("the journal has no such entry")
+    if page.missing is not None:
+        printer.note(f"problem: what was done on other hosts is not among these: {page.missing}")
     if arguments.follow:
         _follow(printer, reads, arguments, page)
     return 0

@@ -182,23 +182,26 @@ class FleetReads:
         and stands alone while the server is away."""
         own = (self._named(entry) for entry in backwards(self._layout, operators=False))
         sources: list[Iterator[Entry | None]] = [own]
+        missing = None
         if operators:
-            acts = self._known_acts(limit)
+            acts, missing = self._known_acts(limit)
             known = {_act(entry) for entry in acts}
             here = (entry for entry in backwards(self._layout, operators=True, journal=False)
                     if entry is None or _act(entry) not in known)  # fmt: skip
             sources += [iter(acts), (self._named(entry) for entry in here)]
         merged = heapq.merge(*sources, key=_moment, reverse=True)
-        return filtered(merged, limit=limit, cadence=cadence, level=level, contains=contains)
+        page = filtered(merged, limit=limit, cadence=cadence, level=level, contains=contains)
+        return JournalPage(page.entries, page.broken, missing)
 
     def _named(self, entry: Entry | None) -> Entry | None:
         return None if entry is None else {"host": self._here} | entry
 
-    def _known_acts(self, limit: int) -> list[Entry]:
+    def _known_acts(self, limit: int) -> tuple[list[Entry], str | None]:
+        """And why there are none: this root's own must be readable then above all."""
         try:
-            return list(self._acts(limit))
-        except BusAway:
-            return []  # this root's own must be readable then above all
+            return list(self._acts(limit)), None
+        except BusAway as away:
+            return [], away.message
 
     def _acts(self, limit: int) -> Iterator[Entry]:
         """Of the fleet's audit, newest first."""

@@ -302,7 +302,10 @@ def test_while_the_server_is_away_this_roots_own_journal_is_still_there(tmp_path
     Journal(layout, clock).write("error", "lease_runs_out")
     nowhere = Link(parse("postgresql://maestro@127.0.0.1:1/bus", {}), clock)
     reads = FleetReads(layout, nowhere, clock, here=HERE, lease=LEASE)
-    assert [one["stage"] for one in reads.journal(limit=10).entries] == ["lease_runs_out"]
+    page = reads.journal(limit=10)
+    assert [one["stage"] for one in page.entries] == ["lease_runs_out"]
+    assert page.missing is not None
+    assert "cannot be reached" in page.missing
 
 
 def test_the_end_of_another_hosts_output_is_read_with_the_command_for_all_of_it(
