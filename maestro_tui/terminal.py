@@ -24,6 +24,7 @@ from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 from textual._parser import ParseError
 from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
+from textual.geometry import Size
 
 from maestro_tui.messages import Shutdown
 from maestro_tui.splash import screen as splash
@@ -42,6 +43,8 @@ _RESTLESS = 1.0
 """Seconds after the last key in which that is looked at."""
 _LEAVING = 2.0
 """Seconds that a terminal which has stopped reading has for our last words."""
+LARGEST = 2000
+"""Columns or rows of a screen: more is no terminal's report of its size."""
 _BACKGROUND = 0.2
 """Seconds between two looks whether the shell has put us in front again."""
 _SIGNALS = {
@@ -164,6 +167,8 @@ class TerminalDriver(LinuxDriver):
 
     def process_message(self, message: Message) -> None:
         """Reports are the wire's; what a person does is told to it before the app hears of it."""
+        if isinstance(message, events.Resize) and not _is_size(message.size):
+            return
         if isinstance(message, events.CursorPosition):
             key = _key_like(message)
             if key is None:
@@ -215,6 +220,11 @@ _DONE_BY_A_PERSON = (
     events.Key, events.Paste, events.MouseDown, events.MouseUp, events.MouseScrollDown,
     events.MouseScrollUp,
 )  # fmt: skip
+
+
+def _is_size(size: Size) -> bool:
+    """Whether a screen can have it: what says so is typed like a key, and may be anything."""
+    return 0 < size.width <= LARGEST and 0 < size.height <= LARGEST
 
 
 def _key_like(report: events.CursorPosition) -> events.Key | None:

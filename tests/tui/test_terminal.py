@@ -73,6 +73,16 @@ def test_bytes_that_are_no_utf_8_are_survived(agent: Agent) -> None:
         assert terminal.wait_exit() == 0
 
 
+def test_a_size_that_no_terminal_has_is_no_size(agent: Agent) -> None:
+    """It comes in by the keys, as a pasted line may; a screen of that size takes all memory."""
+    with console(agent, "--attach") as terminal:
+        terminal.wait_for("on demand")
+        terminal.type_bytes(b"\x1b[48;3000;3000;1;1t\x1b[48;0;0;0;0t\x1b[48;9;99999;1;1t")
+        terminal.press("2")
+        terminal.wait_for("No dead letters")
+        assert max(map(len, terminal.text().splitlines())) > 60
+
+
 def test_a_dropped_line_ends_it_even_where_hang_up_is_ignored(agent: Agent) -> None:
     with console(agent, shell="trap '' HUP; exec \"$@\"") as terminal:
         terminal.wait_for("consumer here")
