@@ -41,7 +41,7 @@ from maestro_core.observe.snapshot import (
 )
 from maestro_core.settings import Settings
 
-_OF_THIS_ROOT: frozenset[Topic] = frozenset({"settings", "prompts", "estop"})
+_OF_THIS_ROOT: frozenset[Topic] = frozenset({"settings", "prompts", "estop", "consumer"})
 _REST = 10.0
 """A question rests for so many times as long as it took."""
 _SHORTEST_REST = 0.5
@@ -224,13 +224,13 @@ class FleetParts:
     def not_due(self, now: float) -> dict[str, Later]:
         return {name: one for name, one in self._later.items() if one.next_at > now}
 
-    def consumer(self, _now: float) -> ConsumerView:
+    def consumer(self, now: float) -> ConsumerView:
         """All hosts as one: at work while any of them is. Who and since when: this root's own."""
         word, own = self._word(), self._own()
         beats = [one.beat_at for one in self._views if one.beat_at is not None]
         view = ConsumerView(
             word=word, beat_at=max(beats, default=None), hold=self.circuits.hold,
-            settings_error="; ".join(self.settings_problems) or None,
+            settings_error="; ".join(self.settings_problems) or None, loop=self._root.loop(now),
         )  # fmt: skip
         if own is None:
             return view

@@ -31,7 +31,7 @@ from maestro_core.observe.snapshot import (
     Later,
     MarkerView,
 )
-from maestro_core.service.starts import Start, StartBook, loop_now
+from maestro_core.service.starts import Loop, Start, StartBook, loop_now
 from maestro_core.settings import Settings, examine_settings
 
 FIRST_SLICE = 0.0
@@ -163,9 +163,13 @@ class Parts:
                 found.setdefault(key.cadence, []).append(key.ready_at)
         return {name: Later(len(times), min(times)) for name, times in found.items()}
 
+    def loop(self, now: float) -> Loop | None:
+        """The crash loop of this root's service."""
+        return loop_now(self._starts, now)
+
     def consumer(self, now: float) -> ConsumerView:
         word = consumer_word(self._beating, now, lambda: is_locked(self._layout))
-        view = replace(self._beating.view, word=word, loop=loop_now(self._starts, now))
+        view = replace(self._beating.view, word=word, loop=self.loop(now))
         if word in ("live", "stale"):
             return view
         error = "; ".join(self.settings_problems) or None
