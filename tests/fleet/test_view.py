@@ -14,7 +14,6 @@ from msgspec.structs import replace
 from maestro_core.bus.feed import EVERYTHING
 from maestro_core.clock import FakeClock, SystemClock, iso
 from maestro_core.consumer.breaker import after_failure, breaker_policy
-from maestro_core.files import OsFiles
 from maestro_core.fleet import audit
 from maestro_core.fleet.connect import Link, parse
 from maestro_core.fleet.gates import FLEET, FleetCircuits
@@ -30,7 +29,6 @@ from maestro_core.observe.find_run import find_run
 from maestro_core.observe.logfile_tail import GAP, behind
 from maestro_core.observe.reader import SnapshotReader
 from maestro_core.observe.snapshot import FleetView, Snapshot
-from maestro_core.service.starts import StartBook
 from maestro_core.settings import ConsumerSettings
 from tests.fleet.server import Database
 from tests.fleet.view_kit import HERE, LEASE, Scene, quota
@@ -399,14 +397,3 @@ def test_a_server_that_comes_later_is_found(database: Database, tmp_path: Path) 
         database.server.start()
     wait_until(lambda: fleet_of(reader.read()).away is None, 30, "the server")
     reader.close()
-
-
-def test_a_crash_loop_of_this_roots_service_is_told_in_the_fleets_picture(scene: Scene) -> None:
-    scene.host("mini-2", "memo")
-    book = StartBook(scene.layout, OsFiles(), scene.clock)
-    for _ in range(8):
-        book.begin()
-        book.end("boom")
-    loop = scene.reader().read().consumer.loop
-    assert loop is not None
-    assert "boom" in loop.reason
