@@ -66,6 +66,7 @@ def multiplexer(request: pytest.FixtureRequest, agent: Agent) -> Iterator[Multip
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.mark.long  # once in some thirty runs ctrl+z did not stop it in time; why is not known yet
 def test_in_a_multiplexer_it_is_the_same_console(agent: Agent, multiplexer: Multiplexer) -> None:
     agent.cadence("free", seconds=0)
     with multiplexer.start() as terminal:
