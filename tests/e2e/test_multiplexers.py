@@ -66,7 +66,13 @@ def multiplexer(request: pytest.FixtureRequest, agent: Agent) -> Iterator[Multip
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.mark.long  # once in some thirty runs ctrl+z did not stop it in time; why is not known yet
+def without_overlay(text: str) -> bool:
+    """The whole board stands there. An empty screen, as it is for a moment after a new size, says
+    nothing: the multiplexer may still hold Escape then, and would take the next key for alt+key."""
+    board = "consumer here" in text and "Enter open" in text
+    return board and "Esc closes" not in text
+
+
 def test_in_a_multiplexer_it_is_the_same_console(agent: Agent, multiplexer: Multiplexer) -> None:
     agent.cadence("free", seconds=0)
     with multiplexer.start() as terminal:
@@ -80,7 +86,7 @@ def test_in_a_multiplexer_it_is_the_same_console(agent: Agent, multiplexer: Mult
             terminal.press("?")
             terminal.wait_for("Esc closes")
             terminal.press("escape")
-            terminal.wait_gone("Esc closes")
+            terminal.wait_until(without_overlay, what="the overlay to go")
         terminal.press("ctrl+z")
         wait_until(lambda: process.status() == psutil.STATUS_STOPPED, 20, "it to stop")
         terminal.wait_gone("consumer here")
