@@ -61,14 +61,7 @@ class ConsoleScreen(Screen[None]):
         keybar = self.query_one(KeyBar)
         keybar.keymap = self.console.keymap_of_user
         keybar.changes = not self.console.backend.read_only
-        if self.console.snapshot is not None:
-            self.receive(self.console.snapshot)
         self.reload()
-
-    def _compositor_refresh(self) -> None:
-        """Textual renders a whole frame and drops it while updates are held back."""
-        if not self.app._batch_count:
-            super()._compositor_refresh()
 
     def on_screen_resume(self) -> None:
         if self.console.snapshot is not None:
