@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from maestro_core.bus_setting import bus_of
 from maestro_core.consumer.bus_ports import Bus, Place, directory_bus
+from maestro_core.wiring.server import server_bus
 
 
 def chosen_bus(place: Place) -> Bus:
     """A BusMaker: what the settings say. Raises SettingsError, BusError, Busy or OSError."""
-    if bus_of(place.layout).server is None:
+    if server_bus(place.layout) is None:
         return directory_bus(place)
-    from maestro_core.fleet.open import require
-
-    require()
     from maestro_core.fleet.consume import fleet_bus
 
     return fleet_bus(place)

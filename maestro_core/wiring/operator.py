@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from maestro_core.bus_setting import bus_of
 from maestro_core.clock import Clock, SystemClock
 from maestro_core.control.acts import Acts, FileActs
 from maestro_core.control.commands import Actor
 from maestro_core.control.operator import WAIT_SECONDS, Operator
 from maestro_core.journal import Journal
 from maestro_core.layout import Layout
+from maestro_core.wiring.server import server_bus
 
 
 def acts_of(
@@ -19,12 +19,9 @@ def acts_of(
 ) -> Acts:  # fmt: skip
     """Nothing is connected yet. Raises SettingsError: what is said of the bus cannot be used."""
     clock = clock or SystemClock()
-    journal, bus = Journal(layout, clock, redact), bus_of(layout)
-    if bus.server is None:
+    journal, bus = Journal(layout, clock, redact), server_bus(layout)
+    if bus is None:
         return FileActs(layout, clock, journal, wait_seconds, on_wait)
-    from maestro_core.fleet.open import require
-
-    require()
     from maestro_core.fleet.acts import FleetActs
 
     return FleetActs(layout, bus, clock, journal, wait_seconds, on_wait)

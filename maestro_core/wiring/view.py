@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from maestro_core.bus_setting import bus_of
 from maestro_core.clock import Clock, SystemClock
 from maestro_core.layout import Layout
 from maestro_core.observe.reader import SnapshotReader
+from maestro_core.wiring.server import server_bus
 
 if TYPE_CHECKING:
     from maestro_core.bus.feed import Feed
@@ -20,12 +20,10 @@ if TYPE_CHECKING:
 
 def reader_of(layout: Layout, clock: Clock | None = None, *, whole: bool = False) -> SnapshotReader:
     """See SnapshotReader for `whole`."""
-    bus, clock = bus_of(layout), clock or SystemClock()
-    if bus.server is None:
+    bus, clock = server_bus(layout), clock or SystemClock()
+    if bus is None:
         return SnapshotReader(layout, clock, whole=whole)
-    from maestro_core.fleet.open import host_of, open_link, require
-
-    require()
+    from maestro_core.fleet.open import host_of, open_link
     from maestro_core.fleet_view.parts import FleetParts
 
     link = open_link(layout, bus, read_only=True, check=False, clock=clock)
@@ -36,14 +34,12 @@ def reader_of(layout: Layout, clock: Clock | None = None, *, whole: bool = False
 
 
 def reads_of(layout: Layout, clock: Clock | None = None) -> Reads:
-    bus = bus_of(layout)
-    if bus.server is None:
+    bus = server_bus(layout)
+    if bus is None:
         from maestro_core.observe.reads import FileReads
 
         return FileReads(layout)
-    from maestro_core.fleet.open import host_of, open_link, require
-
-    require()
+    from maestro_core.fleet.open import host_of, open_link
     from maestro_core.fleet_view.reads import FleetReads
 
     clock = clock or SystemClock()
@@ -55,12 +51,10 @@ def feed_of(layout: Layout, clock: Clock | None = None, *, step_ms: int) -> Feed
     """Hints from the files, and from the server too where there is one."""
     from maestro_core.bus.watch import WatchFeed
 
-    bus, files = bus_of(layout), WatchFeed(layout, step_ms=step_ms)
-    if bus.server is None:
+    bus, files = server_bus(layout), WatchFeed(layout, step_ms=step_ms)
+    if bus is None:
         return files
-    from maestro_core.fleet.open import require, target_of
-
-    require()
+    from maestro_core.fleet.open import target_of
     from maestro_core.fleet_view.feed import JoinedFeed
 
     return JoinedFeed(files, target_of(layout, bus), clock or SystemClock())
