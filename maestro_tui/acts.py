@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from maestro_core.control.commands import Ack
+from maestro_core.control.commands import NOT_PAUSED, PAUSED_ALREADY, Ack
 from maestro_core.models import Running, TickView
 from maestro_core.observe.snapshot import CadenceView, MarkerView, Snapshot
 from maestro_tui.backend import Acting
@@ -19,8 +19,6 @@ from maestro_tui.presentation import times
 from maestro_tui.presentation.cells import data, money, plural
 from maestro_tui.presentation.words import outcome_look
 
-IDLE = ("was paused already", "was not paused")
-"""What the operator says of what somebody else had done before."""
 MOST_FORECAST = 6
 """Cadences that a forecast names one by one."""
 MANY = 25
@@ -261,7 +259,7 @@ def outcome_words(plan: Plan, result: Any) -> tuple[str, bool]:
     outcomes = [one for ack in answers for one in getattr(ack, "outcomes", ())]
     failed = [one for one in outcomes if not one.ok]
     if not failed:
-        idle = [one for one in outcomes if one.detail in IDLE]
+        idle = [one for one in outcomes if one.detail in (PAUSED_ALREADY, NOT_PAUSED)]
         told = ", ".join(f"{one.target} {one.detail}" for one in idle[:3])
         return (told if idle and len(idle) == len(outcomes) else plan.done), True
     first = f"{failed[0].target}: {failed[0].detail}"

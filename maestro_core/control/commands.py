@@ -17,6 +17,10 @@ Verb = Literal[
     "cancel", "lift_hold",
 ]  # fmt: skip
 
+PAUSED_ALREADY = "was paused already"
+NOT_PAUSED = "was not paused"
+"""Details of an outcome that was good before: somebody else had done it."""
+
 
 class Actor(Struct, frozen=True, omit_defaults=True):
     """Who acts: the login, and for SSH the address; `via` is console or cli."""

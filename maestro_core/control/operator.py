@@ -18,7 +18,15 @@ from msgspec import UNSET
 from maestro_core.clock import Clock, SystemClock, iso
 from maestro_core.control import audit
 from maestro_core.control.acts import Acts, FileActs
-from maestro_core.control.commands import Ack, Actor, Command, Outcome, Verb
+from maestro_core.control.commands import (
+    NOT_PAUSED,
+    PAUSED_ALREADY,
+    Ack,
+    Actor,
+    Command,
+    Outcome,
+    Verb,
+)
 from maestro_core.errors import Busy, ReadOnly, Refused, UsageError
 from maestro_core.journal import Journal
 from maestro_core.layout import NAME, Layout
@@ -111,7 +119,7 @@ class Operator:
         self._may_change(f"pause {cadence}")
         _check_name(cadence)
         before = self._acts.pause(cadence, self._note(reason))
-        detail = "was paused already" if before is not None else "paused"
+        detail = PAUSED_ALREADY if before is not None else "paused"
         return self._done("pause", cadence, detail, reason, {"paused": before}, {"paused": True})
 
     def resume(self, cadence: str) -> Ack:
@@ -119,7 +127,7 @@ class Operator:
         self._may_change(f"resume {cadence}")
         _check_name(cadence)
         before = self._acts.resume(cadence)
-        detail = "resumed" if before is not None else "was not paused"
+        detail = "resumed" if before is not None else NOT_PAUSED
         return self._done("resume", cadence, detail, None, {"paused": before}, {"paused": None})
 
     def emergency_stop(self, *, kill: bool = False, reason: str | None = None) -> Ack:
