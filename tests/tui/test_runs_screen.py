@@ -81,11 +81,16 @@ async def test_the_cursor_stays_on_its_run_when_new_ones_come(agent_root: Layout
         assert screen.table.current.id == "run-00003"
 
 
+def fill_with_logs(layout: Layout, stderr: bytes) -> None:
+    """Five runs, with logs of a transcript and that stderr."""
+    (layout.root / f"{LOGS}.stdout.log").write_bytes(transcript())
+    (layout.root / f"{LOGS}.stderr.log").write_bytes(stderr)
+    fill_ledger(layout, 5, LOGS)
+
+
 @pytest.mark.anyio
 async def test_enter_opens_the_log_viewer_and_q_comes_back(agent_root: Layout) -> None:
-    (agent_root.root / f"{LOGS}.stdout.log").write_bytes(transcript())
-    (agent_root.root / f"{LOGS}.stderr.log").write_bytes(b"words\n")
-    fill_ledger(agent_root, 5, LOGS)
+    fill_with_logs(agent_root, b"words\n")
     async with runs(agent_root) as (pilot, screen):
         await pilot.press("enter")
         await settled(pilot)
@@ -98,9 +103,7 @@ async def test_enter_opens_the_log_viewer_and_q_comes_back(agent_root: Layout) -
 
 @pytest.mark.anyio
 async def test_the_log_of_a_failed_run_begins_with_its_stderr(agent_root: Layout) -> None:
-    (agent_root.root / f"{LOGS}.stdout.log").write_bytes(transcript())
-    (agent_root.root / f"{LOGS}.stderr.log").write_bytes(b"ConnectionError: 502\n")
-    fill_ledger(agent_root, 5, LOGS)
+    fill_with_logs(agent_root, b"ConnectionError: 502\n")
     async with runs(agent_root) as (pilot, screen):
         failed = next(run for run in screen.table.rows if run.row.outcome == "failed")
         screen.table.move_to(screen.table.rows.index(failed))
