@@ -134,10 +134,12 @@ class TerminalDriver(LinuxDriver):
     # ---- to the shell and back ------------------------------------------------------------
 
     def _to_the_shell(self) -> None:
+        """With all of its job, as a terminal does it: the shell waits for `make` or a script that
+        has started us, too."""
         if self._has_terminal:
             self.suspend_application_mode()
             self._must_signal_resume = True
-        os.kill(os.getpid(), signal.SIGSTOP)
+        os.killpg(os.getpgrp(), signal.SIGSTOP)
 
     def _from_the_shell(self) -> None:
         """In front again. After a SIGSTOP the terminal was never given back, and the shell has

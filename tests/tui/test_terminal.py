@@ -193,6 +193,23 @@ def test_in_the_background_its_consumer_goes_on_and_the_terminal_is_left_alone(
         terminal.wait_exit()
 
 
+def test_ctrl_z_gives_the_shell_back_where_a_script_has_started_it(agent: Agent) -> None:
+    env = {**agent.env, "PS1": "ask> ", "ENV": ""}
+    words = ["bash", "--norc", "--noprofile", "-i"]
+    with Recorder(["/usr/bin/env", *words], env=env, columns=110, rows=30) as terminal:
+        terminal.wait_for("ask>")
+        terminal.type(f"sh -c '{PROGRAM} --root {agent.root}; echo it is over'\r")
+        terminal.wait_for("consumer here")
+        terminal.press("ctrl+z")
+        terminal.wait_for("Stopped")
+        terminal.type("fg\r")
+        terminal.wait_until(lambda _: 1049 in terminal.modes)
+        terminal.press("2")
+        terminal.wait_for("No dead letters")
+        terminal.send(signal.SIGHUP)
+        terminal.wait_exit()
+
+
 def test_a_second_hang_up_does_not_cut_the_clean_stop_short(agent: Agent) -> None:
     """The terminal, the shell and the end of its session each say that the line dropped."""
     agent.cadence("talker", "stubborn", "say: word {n}", seconds=60, repeat=60)
